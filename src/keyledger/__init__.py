@@ -1,0 +1,74 @@
+"""keyledger: an event-sourced key-value store for AI agents and other audit-heavy software.
+
+Open a ledger, take a partition, and work with its keys; every change is an event, and the current value,
+the history, the usage and the audit all come from those events.
+"""
+
+from __future__ import annotations
+
+from keyledger.domain.errors import (
+    GlobalQuotaExceededError,
+    IntegerOverflowError,
+    InvalidArgumentError,
+    InvalidValueTypeError,
+    KeyCountExceededError,
+    KeyledgerError,
+    KeyNotFoundError,
+    LedgerBusyError,
+    LedgerClosedError,
+    NamespaceQuotaExceededError,
+    NewerLedgerError,
+    NotConfiguredError,
+    QuotaExceededError,
+    RefusedError,
+    RequestIdReusedError,
+    RevisionConflictError,
+    ScopeAccessError,
+    StorageError,
+    StorageUnavailableError,
+    TimeReversalError,
+    UnreadableEventError,
+    ValueSerializationError,
+    ValueTooLargeError,
+)
+from keyledger.domain.kv import Partition, PendingBatch
+from keyledger.domain.ledger import Ledger
+from keyledger.domain.records import Entry, Page, PartitionInfo, RebuildReport, SweepReport, Usage, Version
+from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
+
+__all__ = [
+    "Entry",
+    "GlobalQuotaExceededError",
+    "IntegerOverflowError",
+    "InvalidArgumentError",
+    "InvalidValueTypeError",
+    "KeyCountExceededError",
+    "KeyNotFoundError",
+    "KeyledgerError",
+    "Ledger",
+    "LedgerBusyError",
+    "LedgerClosedError",
+    "NamespaceQuotaExceededError",
+    "NewerLedgerError",
+    "NotConfiguredError",
+    "Page",
+    "Partition",
+    "PartitionInfo",
+    "PendingBatch",
+    "QuotaExceededError",
+    "RebuildReport",
+    "RefusedError",
+    "RequestIdReusedError",
+    "RevisionConflictError",
+    "ScopeAccessError",
+    "StorageError",
+    "StorageUnavailableError",
+    "SweepReport",
+    "TimeReversalError",
+    "UnreadableEventError",
+    "Usage",
+    "ValueSerializationError",
+    "ValueTooLargeError",
+    "Version",
+    "open",
+]

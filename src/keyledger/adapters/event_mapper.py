@@ -1,0 +1,119 @@
+"""Events to stored events and back: the library's Mapper, with topics of our own and JSON by orjson.
+
+A stored event's state is one JSON object of the event's fields, less stream and revision, which are columns,
+and less what is None. ``value`` comes last and is copied as the text it is: neither writing nor reading an
+event parses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
+from pydantic import ValidationError
+
+from keyledger.domain.errors import NewerLedgerError, UnreadableEventError
+from keyledger.domain.partition import EVENT_TYPES, Event, PartitionEvent
+
+_VALUE = b',"value":'
+
+
+class OrjsonTranscoder(Transcoder):
+    """A dict of scalars, times and at most one ``value`` of raw JSON text, as one JSON object."""
+
+    def encode(self, obj: dict[str, Any]) -> bytes:
+        """The object's JSON text, its ``value`` last."""
+        value = obj.pop("value", None)
+        head = orjson.dumps(obj)
+        return head if value is None else b"%b%b%b}" % (head[:-1], _VALUE, value)
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        """The dict; ``value`` stays text.
+
+        The first ``,"value":`` is the field's: what precedes it are scalars, and inside a JSON string the
+        quotes would be escaped.
+        """
+        head, found, value = data.partition(_VALUE)
+        state: dict[str, Any] = orjson.loads(head + b"}" if found else head)
+        if found:
+            state["value"] = value[:-1]
+        return state
+
+
+class EventMapper(Mapper[str]):
+    """Maps the events of a ledger, compressing and encrypting their state where that is switched on."""
+
+    def __init__(
+        self,
+        *,
+        cipher: Cipher | None = None,
+        compressor: Compressor | None = None,
+        event_types: Iterable[type[Event]] = EVENT_TYPES,
+    ) -> None:
+        super().__init__(OrjsonTranscoder(), compressor, cipher)
+        self._types = {event_type.TOPIC: event_type for event_type in event_types}
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """The event's row: stream, revision, topic and state."""
+        fields = {name: value for name, value in vars(domain_event).items() if value is not None}
+        stream, revision = fields.pop("originator_id"), fields.pop("originator_version")
+        state = self.transcoder.encode(fields)
+        if self.compressor:
+            state = self.compressor.compress(state)
+        return StoredEvent(stream, revision, type(domain_event).TOPIC, self.seal(state))  # type: ignore[attr-defined]
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The event of a row, upcast to the newest schema of its type.
+
+        Raises:
+            NewerLedgerError: the topic or its schema version is unknown here.
+            UnreadableEventError: the state cannot be decrypted, decompressed or validated.
+        """
+        event_type = self._types.get(stored_event.topic)
+        if event_type is None:
+            raise NewerLedgerError(f"event type {stored_event.topic!r}")
+        fields = self._fields(stored_event)
+        newest = event_type.model_fields["schema_version"].default
+        for version in range(fields["schema_version"], newest):
+            getattr(event_type, f"upcast_v{version}_v{version + 1}")(fields)
+        if fields["schema_version"] > newest:
+            raise NewerLedgerError(f"schema {fields['schema_version']} of event type {stored_event.topic!r}")
+        fields["schema_version"] = newest
+        try:
+            return event_type(
+                originator_id=stored_event.originator_id,
+                originator_version=stored_event.originator_version,
+                **fields,
+            )
+        except ValidationError as error:
+            raise self._unreadable(stored_event, error.errors()[0]["msg"]) from None
+
+    def to_event(self, stream: str, revision: int, topic: str, state: bytes) -> PartitionEvent:
+        """The partition event of a row's columns."""
+        event: PartitionEvent = self.to_domain_event(StoredEvent(stream, revision, topic, state))
+        return event
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt, where encryption is switched on."""
+        return self.cipher.encrypt(plain) if self.cipher else plain
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """What ``seal`` was given; ValueError if the key is another one."""
+        return self.cipher.decrypt(sealed) if self.cipher else sealed
+
+    def _fields(self, stored: StoredEvent) -> dict[str, Any]:
+        try:
+            state = self.unseal(stored.state)
+            if self.compressor:
+                state = self.compressor.decompress(state)
+            fields: dict[str, Any] = self.transcoder.decode(state)
+            fields["schema_version"] = int(fields["schema_version"])
+        except Exception as error:  # noqa: BLE001 - each cipher and compressor has errors of its own
+            raise self._unreadable(stored, str(error) or type(error).__name__) from None
+        return fields
+
+    def _unreadable(self, stored: StoredEvent, reason: str) -> UnreadableEventError:
+        return UnreadableEventError(str(stored.originator_id), stored.originator_version, reason)

@@ -1,0 +1,277 @@
+"""The Storage port on dicts under one lock. Gone with the process; of the promises, all but durability hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import RLock
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.popo import POPOApplicationRecorder
+
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.rebuild import differing, rebuilt
+from keyledger.domain.errors import LedgerClosedError
+from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.ports import (
+    Commit,
+    HeadMovedError,
+    HeadRow,
+    HistoryRow,
+    Projector,
+    ReadEntry,
+    ReadModelChanges,
+    RequestRecord,
+    Slice,
+    StoredVersion,
+    StreamHead,
+    UsageRow,
+)
+from keyledger.domain.quota import Lease, Leases
+
+_NO_HEAD = HeadRow(0, 0, 0, None, None, deleted=False)
+
+
+@dataclass
+class _Rows:
+    """The inline read models of one stream."""
+
+    head: HeadRow = _NO_HEAD
+    leases: Leases = Leases()
+    entries: dict[EntryKey, StoredEntry] = field(default_factory=dict)
+    history: dict[EntryKey, list[HistoryRow]] = field(default_factory=dict)
+    requests: dict[str, RequestRecord] = field(default_factory=dict)
+
+    def write(self, changes: ReadModelChanges) -> None:
+        self.head = changes.head
+        if changes.cleared is not None:
+            event = changes.cleared
+            for scope, key in self.entries:
+                ended = (scope, key, event.originator_version, "partition_deleted", 0, event.recorded_at, None)
+                self.history[scope, key].append(HistoryRow(*ended, event.changed_by, event.run_id))
+            self.entries.clear()
+        for entry_key, entry in changes.entries:
+            if entry is not None:
+                self.entries[entry_key] = entry
+            else:
+                self.entries.pop(entry_key, None)
+        for row in changes.history:
+            self.history.setdefault((row.scope, row.key), []).append(row)
+
+    def now(self, now: datetime) -> datetime:
+        return max(now, self.head.last_recorded_at or now)
+
+    def expired(self, now: datetime) -> list[tuple[EntryKey, StoredEntry]]:
+        due = [item for item in self.entries.items() if item[1].is_expired(now)]
+        return sorted(due, key=lambda item: (item[1].expires_at, item[0]))
+
+    def usage(self, now: datetime) -> UsageRow:
+        expired = self.expired(self.now(now))
+        used = self.head.used_bytes - sum(entry.size for _, entry in expired)
+        return UsageRow(used, self.head.live_keys - len(expired), self.head.max_bytes)
+
+
+class Recorder(POPOApplicationRecorder):
+    """The library's in-memory recorder, which writes the read models under the same lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = RLock()
+        self.streams: dict[str, _Rows] = {}
+
+    def _insert_events(
+        self, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **kwargs: Any
+    ) -> Sequence[int] | None:
+        if commit is None:
+            return super()._insert_events(stored_events, **kwargs)
+        with self.lock:
+            rows = self.streams.get(commit.stream, _Rows())
+            known = any(record.request_id in rows.requests for record in commit.requests)
+            if known or (rows.head.revision, rows.leases.version) != (commit.expected, commit.expected_leases):
+                raise HeadMovedError
+            returned = super()._insert_events(stored_events)
+            self.streams[commit.stream] = rows
+            rows.write(commit.changes)
+            rows.leases = commit.leases
+            rows.requests.update({record.request_id: record for record in commit.requests})
+            return returned
+
+
+class MemoryStorage:
+    """Events and inline read models of a ledger in this process's memory."""
+
+    def __init__(self, mapper: EventMapper) -> None:
+        self.mapper, self.recorder = mapper, Recorder()
+        self._leased: dict[str, tuple[str, Lease]] | None = None
+        self._closed = False
+
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, _Rows]]:
+        if self._closed:
+            raise LedgerClosedError
+        with self.recorder.lock:
+            yield self.recorder.streams
+
+    # ------------------------------------------------------------------------------------- session
+
+    @contextmanager
+    def exclusive(self, stream: str) -> Iterator[MemoryStorage]:  # noqa: ARG002 - one lock for all streams
+        with self._locked():
+            yield self
+
+    def load(self, stream: str, keys: Sequence[EntryKey], request_ids: Sequence[str] = ()) -> Slice:
+        with self._locked() as streams:
+            rows = streams.get(stream, _Rows())
+            entries = [(key, rows.entries[key]) for key in keys if key in rows.entries]
+            known = [rows.requests[each] for each in request_ids if each in rows.requests]
+            state = PartitionState(stream, *rows.head).with_entries(entries)
+            return Slice(state, rows.leases, tuple(known))
+
+    def load_expired(self, stream: str, now: datetime, limit: int) -> list[tuple[EntryKey, StoredEntry]]:
+        with self._locked() as streams:
+            return streams.get(stream, _Rows()).expired(now)[:limit]
+
+    def events(self, stream: str, after: int, limit: int) -> list[PartitionEvent]:
+        with self._locked():
+            stored = self.recorder.select_events(stream, gt=after, limit=limit)
+            return [self.mapper.to_domain_event(each) for each in stored]
+
+    def commit(self, commit: Commit) -> None:
+        with self._locked():
+            stored = [self.mapper.to_stored_event(event) for event in commit.events]
+            self.recorder.insert_events(stored, commit=commit)
+
+    # ------------------------------------------------------------------------------------- reading
+
+    def read_entry(self, stream: str, scope: str, key: str) -> ReadEntry | None:
+        found = self.read_entries(stream, scope, (key,))
+        return found[0] if found else None
+
+    def read_entries(self, stream: str, scope: str, keys: Sequence[str]) -> list[ReadEntry]:
+        with self._locked() as streams:
+            rows = streams.get(stream, _Rows())
+            wanted = [(scope, key) for key in keys]
+            return [self._read(rows, key) for key in wanted if key in rows.entries]
+
+    def _read(self, rows: _Rows, key: EntryKey) -> ReadEntry:
+        entry = rows.entries[key]
+        return ReadEntry(key, entry, rows.head.last_recorded_at or entry.updated_at)
+
+    def list_entries(
+        self, stream: str, scope: str, prefix: str, after: str, limit: int, now: datetime
+    ) -> list[ReadEntry]:
+        with self._locked() as streams:
+            rows = streams.get(stream, _Rows())
+            keys = sorted(
+                key
+                for key, entry in rows.entries.items()
+                if key[0] == scope
+                and key[1].startswith(prefix)
+                and key[1] > after
+                and not entry.is_expired(rows.now(now))
+            )
+            return [self._read(rows, key) for key in keys[:limit]]
+
+    def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
+        with self._locked() as streams:
+            versions = streams.get(stream, _Rows()).history.get((scope, key), [])
+            found = [row for row in reversed(versions) if row.revision < before][:limit]
+            return [StoredVersion(row, self.events(stream, row.revision - 1, 1)[0]) for row in found]
+
+    def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
+        with self._locked() as streams:
+            created = None
+            for row in streams[stream].history[scope, key]:
+                if row.revision <= revision:
+                    ended = row.operation not in ("set", "increment")
+                    created = None if ended else created or (row.revision, row.recorded_at)
+            assert created is not None  # noqa: S101 - asked only for a revision that wrote the key
+            return created
+
+    def usage(self, stream: str, now: datetime) -> UsageRow:
+        with self._locked() as streams:
+            return streams.get(stream, _Rows()).usage(now)
+
+    def streams(self, after: str, limit: int, now: datetime, prefix: str) -> list[StreamHead]:
+        with self._locked() as streams:
+            used = {name: rows for name, rows in streams.items() if rows.head.revision and not rows.head.deleted}
+            names = sorted(name for name in used if name.startswith(prefix) and name > after)
+            return [StreamHead(name, used[name].head.revision, used[name].usage(now)) for name in names[:limit]]
+
+    def expiring_streams(self, after: str, limit: int, now: datetime) -> list[str]:
+        with self._locked() as streams:
+            due = sorted(name for name, rows in streams.items() if name > after and rows.expired(rows.now(now)))
+            return due[:limit]
+
+    def all_streams(self) -> Iterator[tuple[str, int]]:
+        with self._locked() as streams:
+            yield from sorted((name, rows.head.revision) for name, rows in streams.items())
+
+    # -------------------------------------------------------------------------------- housekeeping
+
+    def forget_requests(self, before: datetime, limit: int) -> int:
+        with self._locked() as streams:
+            old = [
+                (rows.requests, record)
+                for rows in streams.values()
+                for record in rows.requests.values()
+                if record.recorded_at < before
+            ]
+            for requests, record in old[:limit]:
+                del requests[record.request_id]
+            return len(old[:limit])
+
+    def adopt_usage(self) -> None:
+        with self._locked() as streams:
+            if self._leased is None:
+                self._leased = {}
+                for stream, rows in streams.items():
+                    lease = Lease(f"adopted:{stream}", rows.head.used_bytes)
+                    rows.leases = Leases((lease,), rows.leases.version + 1)
+                    self._leased[lease.lease_id] = (stream, lease)
+
+    def take_lease(self, stream: str, lease: Lease, maximum: int) -> int:
+        with self._locked():
+            assert self._leased is not None  # noqa: S101 - adopt_usage comes first
+            leased = sum(each.size for _, each in self._leased.values())
+            if leased + lease.size <= maximum:
+                self._leased[lease.lease_id] = (stream, lease)
+            return leased
+
+    def lease_rows(self, after: str, limit: int) -> list[tuple[str, Lease]]:
+        with self._locked():
+            found = sorted((self._leased or {}).items())
+            return [row for lease_id, row in found if lease_id > after][:limit]
+
+    def return_lease(self, lease_id: str) -> None:
+        with self._locked():
+            (self._leased or {}).pop(lease_id, None)
+
+    def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
+        with self._locked() as streams:
+            former = streams[stream]
+            current = streams[stream] = _Rows(leases=former.leases, requests=former.requests)
+            rebuilt(stream, self, project, current.write, progress)
+            return [
+                *differing(f"{stream} head", [former.head], [current.head], key=0),
+                *differing(f"{stream} current_value", *map(_entry_rows, (former, current)), key=2),
+                *differing(f"{stream} key_history", *map(_history_rows, (former, current)), key=3),
+            ]
+
+    def reset(self) -> None:
+        """Start anew in a forked child, with a copy of what the parent held."""
+        self.recorder.lock = RLock()
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def _entry_rows(rows: _Rows) -> list[tuple[Any, ...]]:
+    return [(*key, entry) for key, entry in sorted(rows.entries.items(), key=lambda item: item[0])]
+
+
+def _history_rows(rows: _Rows) -> list[HistoryRow]:
+    return [row for _, versions in sorted(rows.history.items()) for row in versions]

@@ -1,0 +1,79 @@
+"""Rebuilding inline read models: replay a stream through the handlers that wrote them, then compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+
+from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold
+from keyledger.domain.ports import Projector, ReadModelChanges, Session
+
+_STRETCH = 1_000
+_MOST_DIFFERENCES = 100
+
+
+def rebuilt(
+    stream: str,
+    session: Session,
+    project: Projector,
+    write: Callable[[ReadModelChanges], None],
+    progress: Callable[[int], None],
+) -> ReadModelChanges:
+    """Replay a stream whose rows were removed, a stretch of events at a time; the last changes.
+
+    Each stretch is decided like a write: it loads the entries that it touches from the rows rebuilt so far,
+    so that memory holds a stretch and never the partition.
+    """
+    state = PartitionState(stream)
+    changes = project(state, ())
+    while events := session.events(stream, state.revision, _STRETCH):
+        for stretch in _stretches(events):
+            keys = list(dict.fromkeys((event.scope, event.key) for event in stretch if hasattr(event, "key")))
+            entries = session.load(stream, keys).state.entries
+            state = fold(replace(state, entries=entries), stretch)
+            changes = project(state, stretch)
+            write(changes)
+        progress(len(events))
+    return changes
+
+
+def _stretches(events: Sequence[PartitionEvent]) -> Iterator[Sequence[PartitionEvent]]:
+    """Cut before each PartitionDeleted, which the handlers want to meet first."""
+    cuts = [index for index, event in enumerate(events) if isinstance(event, PartitionDeleted) and index]
+    for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
+        yield events[start:end]
+
+
+def differing(
+    table: str, former: Iterable[Sequence[Any]], current: Iterable[Sequence[Any]], *, key: int
+) -> list[str]:
+    """A line for each row that stood otherwise, from two streams sorted by their first ``key`` columns."""
+    found: list[str] = []
+    for before, after in _aligned(iter(former), iter(current), key):
+        if before != after and len(found) < _MOST_DIFFERENCES:
+            found.append(f"{table}: stood {_shown(before)}, rebuilt {_shown(after)}")
+    return found
+
+
+def _aligned(
+    former: Iterator[Sequence[Any]], current: Iterator[Sequence[Any]], key: int
+) -> Iterator[tuple[Sequence[Any] | None, Sequence[Any] | None]]:
+    before, after = next(former, None), next(current, None)
+    while before is not None or after is not None:
+        if after is None or (before is not None and before[:key] < after[:key]):
+            yield before, None
+            before = next(former, None)
+        elif before is None or after[:key] < before[:key]:
+            yield None, after
+            after = next(current, None)
+        else:
+            yield before, after
+            before, after = next(former, None), next(current, None)
+
+
+def _shown(row: Sequence[Any] | None) -> str:
+    return "nothing" if row is None else repr(tuple(row))
+
+

@@ -1,0 +1,2 @@
+-- The copy has served.
+DROP TABLE former_versions

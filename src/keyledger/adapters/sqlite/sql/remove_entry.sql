@@ -1,0 +1,3 @@
+-- The entry ends; its history stays.
+DELETE FROM current_value
+WHERE partition_id = ? AND scope = ? AND key = ?

@@ -1,0 +1,58 @@
+"""The SQL of this adapter, a field for each file in ``sql/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyledger.adapters.statements import load_migrations, load_statements
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The texts of the statements, by name."""
+
+    add_leased_bytes: str
+    copy_entries: str
+    copy_versions: str
+    create_global_quota: str
+    drop_former_entries: str
+    drop_former_versions: str
+    end_all_versions: str
+    forget_requests: str
+    insert_event: str
+    insert_lease: str
+    insert_request: str
+    insert_version: str
+    lease_bytes: str
+    list_all_streams: str
+    list_entries: str
+    list_expiring_streams: str
+    list_leases: str
+    list_streams: str
+    list_unleased: str
+    load_expired: str
+    load_requests: str
+    load_slice: str
+    load_slice_many: str
+    put_entry: str
+    put_head: str
+    put_leases: str
+    read_all_entries: str
+    read_all_versions: str
+    read_creation: str
+    read_entries: str
+    read_entry: str
+    read_events: str
+    read_former_entries: str
+    read_former_versions: str
+    read_history: str
+    read_leased_bytes: str
+    read_usage: str
+    remove_all_entries: str
+    remove_all_versions: str
+    remove_entry: str
+    remove_lease: str
+
+
+SQL = load_statements(Statements, "keyledger.adapters.sqlite")
+MIGRATIONS = load_migrations("keyledger.adapters.sqlite")

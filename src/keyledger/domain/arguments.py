@@ -1,0 +1,60 @@
+"""Checks of what callers pass, each naming the field, what came and what is allowed."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.scope import MAX_ID_BYTES, MAX_KEY_BYTES, check_id, check_text
+from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER
+
+MAX_PAGE = 1_000
+DEFAULT_PAGE = 100
+
+
+def check_integer(field: str, value: object, minimum: int = MIN_INTEGER, maximum: int = MAX_INTEGER) -> None:
+    """Raise unless ``value`` is an int (no bool) from ``minimum`` to ``maximum``."""
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise InvalidArgumentError(field, value, f"an integer from {minimum} to {maximum}")
+
+
+def check_ttl(ttl: object) -> None:
+    """Raise unless ``ttl`` is None or a finite number of seconds > 0 (no bool)."""
+    if ttl is None:
+        return
+    if type(ttl) not in (int, float) or not _is_positive(ttl):
+        raise InvalidArgumentError("ttl", ttl, "a finite number of seconds greater than 0, or None")
+
+
+def _is_positive(ttl: Any) -> bool:
+    return ttl > 0 and (type(ttl) is int or isfinite(ttl))
+
+
+def check_revision(field: str, revision: object) -> None:
+    """Raise unless ``revision`` is None or a revision: an int ≥ 0."""
+    if revision is not None:
+        check_integer(field, revision, 0)
+
+
+def check_name(field: str, name: object) -> None:
+    """Raise unless ``name`` is None or may name an actor, run, tool or request: 1 to 256 UTF-8 bytes."""
+    if name is not None:
+        check_text(field, name, MAX_ID_BYTES)
+
+
+def check_run(field: str, run_id: object) -> None:
+    """Raise unless ``run_id`` is None or may name a run."""
+    if run_id is not None:
+        check_id(field, run_id)
+
+
+def check_page(limit: object) -> None:
+    """Raise unless ``limit`` is from 1 to 1,000."""
+    check_integer("limit", limit, 1, MAX_PAGE)
+
+
+def check_start(field: str, text: object, max_bytes: int = MAX_KEY_BYTES) -> None:
+    """Raise unless ``text``, a prefix or a cursor, is empty or what it is the start or end of may be."""
+    if text != "":
+        check_text(field, text, max_bytes)

@@ -1,0 +1,183 @@
+"""Deciding a group of commands on one slice, each on the state that its predecessor left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from keyledger.domain.errors import (
+    GlobalQuotaExceededError,
+    QuotaExceededError,
+    RefusedError,
+    RequestIdReusedError,
+)
+from keyledger.domain.partition import (
+    EndExpired,
+    EntryKey,
+    PartitionCommand,
+    PartitionDeleted,
+    PartitionEvent,
+    PartitionState,
+    decide,
+    fold,
+    keys_of,
+)
+from keyledger.domain.ports import RequestRecord, Session, Slice
+from keyledger.domain.quota import Lease
+
+_FIRST_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did: its events, and the state after them (None when a retry found it done before)."""
+
+    events: Sequence[PartitionEvent]
+    state: PartitionState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command on its way; with ``remember`` its request id is to answer a retry with the first outcome."""
+
+    command: PartitionCommand
+    remember: bool
+
+
+class LeaseNeededError(Exception):
+    """The command at ``index`` needs ``missing`` more bytes leased from the global quota. Internal.
+
+    ``version`` is the lease version at which that was found: a lease taken for it may be adopted only while
+    that version stands, for the sweeper may have reclaimed it otherwise.
+    """
+
+    def __init__(self, index: int, missing: int, version: int) -> None:
+        super().__init__()
+        self.index, self.missing, self.version = index, missing, version
+
+
+class Decision:
+    """A group of commands, decided one after the other on ``loaded``.
+
+    ``locked`` says that nobody can overtake the session: only then are limits a reason to refuse, because
+    the expired entries that would make room are of the same moment as the head only then.
+    """
+
+    def __init__(self, session: Session, loaded: Slice, *, locked: bool, leased: bool) -> None:
+        self._session, self._locked, self._leased = session, locked, leased
+        self._known = {record.request_id: record for record in loaded.requests}
+        self._touched: set[EntryKey] = set()
+        self.loaded, self.state, self.leases = loaded, loaded.state, loaded.leases
+        self.events: list[PartitionEvent] = []
+        self.requests: list[RequestRecord] = []
+        self.results: list[Outcome | RefusedError] = []
+        self.certain = True
+        """False once a command was refused or did nothing: so on this slice, perhaps not on a newer one."""
+        self.whole = True
+        """False once expired entries were loaded beside the slice."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.events or self.requests)
+
+    def adopt(self, leases: Iterable[Lease]) -> None:
+        """Let the head list these leases too."""
+        for lease in leases:
+            self.leases = self.leases.with_lease(lease)
+
+    def take(self, request: Request, now: datetime) -> None:
+        """Decide one more command.
+
+        Raises:
+            QuotaExceededError: a limit is in the way and the session is not locked.
+            LeaseNeededError: the session is locked, and the partition needs more of the global quota.
+        """
+        try:
+            outcome = self._known_outcome(request) or self._decided(request, now)
+        except RefusedError as refusal:
+            if isinstance(refusal, QuotaExceededError) and not self._locked:
+                raise
+            self.certain = False
+            self.results.append(refusal)
+        else:
+            self.certain = self.certain and bool(outcome.events)
+            self.results.append(outcome)
+
+    def _known_outcome(self, request: Request) -> Outcome | None:
+        record = self._known.get(request.command.by.request_id) if request.remember else None
+        if record is None:
+            return None
+        if record.fingerprint != fingerprint(request.command):
+            raise RequestIdReusedError(record.request_id)
+        if record.first >= self.loaded.state.revision:  # an earlier command of this very group
+            start = record.first - self.loaded.state.revision
+            return Outcome(self.events[start : start + record.last - record.first], None)
+        return Outcome(self._session.events(self.state.id, record.first, record.last - record.first), None)
+
+    def _decided(self, request: Request, now: datetime) -> Outcome:
+        command, before = request.command, self.state
+        if self._leased:
+            command = replace(command, limits=replace(command.limits, leased_bytes=self.leases.size))
+        if isinstance(command.action, EndExpired):
+            self._load_expired(now, command.action.limit)
+        try:
+            events = decide(command, self.state, now)
+        except QuotaExceededError:
+            if not self._locked:
+                raise
+            events = self._decide_making_room(command, now)
+        self.state = fold(self.state, events)
+        self.events += events
+        for event in events:
+            if isinstance(event, PartitionDeleted):
+                self._touched.clear()
+            elif hasattr(event, "key"):
+                self._touched.add((event.scope, event.key))
+        if request.remember:
+            last = self.state.revision
+            recorded_at = self.state.effective_now(now)
+            record = RequestRecord(
+                command.by.request_id, fingerprint(command), before.revision, last, recorded_at
+            )
+            self.requests.append(record)
+            self._known[record.request_id] = record
+        return Outcome(events, self.state)
+
+    def _decide_making_room(self, command: PartitionCommand, now: datetime) -> Sequence[PartitionEvent]:
+        """Decide with the expired entries at hand, which decide may end to make room: as few as it needs."""
+        limit = _FIRST_PAGE
+        while True:
+            complete = self._load_expired(now, limit)
+            try:
+                return decide(command, self.state, now)
+            except QuotaExceededError as refusal:
+                if complete and isinstance(refusal, GlobalQuotaExceededError):
+                    missing = refusal.used + refusal.asked - refusal.max
+                    raise LeaseNeededError(len(self.results), missing, self.leases.version) from None
+                if complete:
+                    raise
+            limit *= 10
+
+    def _load_expired(self, now: datetime, limit: int) -> bool:
+        """Put up to ``limit`` expired entries into the slice; whether those were all there are."""
+        self.whole = False
+        found = self._session.load_expired(self.state.id, self.state.effective_now(now), limit)
+        entries = self.state.entries
+        for key, entry in found:
+            if key not in self._touched:
+                entries = entries.insert(key, entry)
+        self.state = replace(self.state, entries=entries)
+        return len(found) < limit
+
+
+def fingerprint(command: PartitionCommand) -> str:
+    """A digest of what a command asks for, whoever asks: equal for a retry, different for another command."""
+    return sha256(repr(command.action).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def keys_of_group(requests: Iterable[Request]) -> tuple[EntryKey, ...]:
+    """The entries that a group of commands reads, each once."""
+    return tuple(dict.fromkeys(key for request in requests for key in keys_of(request.command.action)))

@@ -1,0 +1,247 @@
+"""Every error that keyledger raises, under one root.
+
+    KeyledgerError
+    ├── InvalidArgumentError            a field, what came, what is allowed
+    │   └── ValueSerializationError     not a JSON value, or one that would not survive the round trip
+    ├── RefusedError                    the ledger's state or a rule says no; nothing was written
+    │   ├── ValueTooLargeError          one value above the cap
+    │   ├── QuotaExceededError
+    │   │   ├── NamespaceQuotaExceededError   bytes of one partition
+    │   │   ├── GlobalQuotaExceededError      bytes of the whole ledger
+    │   │   └── KeyCountExceededError         live keys of one partition
+    │   ├── InvalidValueTypeError       an increment of something that is not an integer
+    │   ├── IntegerOverflowError        an increment past 64 bits
+    │   ├── RevisionConflictError       if_revision did not hold
+    │   ├── RequestIdReusedError        one request id, two different commands
+    │   ├── TimeReversalError           a supplied recorded_at before the partition's last event
+    │   └── ScopeAccessError            a tool call outside its invocation's scopes
+    ├── KeyNotFoundError
+    ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
+    └── StorageError
+        ├── StorageUnavailableError     the database cannot be reached
+        ├── LedgerBusyError             another writer held the lock for too long
+        ├── LedgerClosedError           used after close()
+        ├── NewerLedgerError            written by a newer keyledger; upgrade this one
+        └── UnreadableEventError        an event that this key or this build cannot decode
+
+Each error carries its data as attributes and builds its own message; ``code`` is the stable word that
+tools, ``exec`` and ``--json`` answer with.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class KeyledgerError(Exception):
+    """The root: catch this to catch everything that keyledger raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidArgumentError(KeyledgerError):
+    """An argument is outside what is allowed: ``field``, ``got``, ``allowed`` say which, what and why."""
+
+    code = "invalid_argument"
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        self.field, self.got, self.allowed = field, got, allowed
+        super().__init__(f"{field}: got {_shown(got)}; allowed is {allowed}")
+
+
+class ValueSerializationError(InvalidArgumentError):
+    """The value is not JSON, or JSON would alter it. ``field`` is the path inside it, as ``value.a[0]``."""
+
+    code = "invalid_value"
+
+
+class RefusedError(KeyledgerError):
+    """A well-formed command that a rule refuses. Nothing was written."""
+
+    code = "refused"
+
+
+class ValueTooLargeError(RefusedError):
+    """A value's JSON text is longer than the per-value cap; ``size`` and ``max_bytes`` in bytes."""
+
+    code = "value_too_large"
+
+    def __init__(self, size: int, max_bytes: int) -> None:
+        self.size, self.max_bytes = size, max_bytes
+        super().__init__(f"value exceeds max {max_bytes} bytes (got {size})")
+
+
+class QuotaExceededError(RefusedError):
+    """A write that grows usage would pass a limit: ``used`` now, ``asked`` on top, ``max`` allowed."""
+
+    code = "quota_exceeded"
+    what: ClassVar[str] = "quota"
+    unit: ClassVar[str] = "bytes"
+
+    def __init__(self, where: str, *, used: int, asked: int, maximum: int) -> None:
+        self.where, self.used, self.asked, self.max = where, used, asked, maximum
+        super().__init__(
+            f"{self.what} of {where} exceeded: {used}/{maximum} {self.unit} used and {asked} more asked; "
+            "delete or shrink something, or raise the limit"
+        )
+
+
+class NamespaceQuotaExceededError(QuotaExceededError):
+    """The partition's byte quota (or a dispatch tree's cap) would be passed."""
+
+    what = "byte quota"
+
+
+class GlobalQuotaExceededError(QuotaExceededError):
+    """The byte quota of the whole ledger would be passed."""
+
+    code = "global_quota_exceeded"
+    what = "global byte quota"
+
+
+class KeyCountExceededError(QuotaExceededError):
+    """The partition would hold more live keys than allowed."""
+
+    code = "key_count_exceeded"
+    what = "key limit"
+    unit = "keys"
+
+
+class InvalidValueTypeError(RefusedError):
+    """An increment found a value that is not an integer; ``found`` is its JSON type."""
+
+    code = "invalid_value_type"
+
+    def __init__(self, key: str, found: str) -> None:
+        self.key, self.found = key, found
+        super().__init__(f"cannot increment {key!r}: it holds a {found}, and only an integer can be incremented")
+
+
+class IntegerOverflowError(RefusedError):
+    """An increment would leave the signed 64-bit range."""
+
+    code = "integer_overflow"
+
+    def __init__(self, key: str, value: int, delta: int) -> None:
+        self.key, self.value, self.delta = key, value, delta
+        super().__init__(f"cannot increment {key!r}: {value} + {delta} leaves the signed 64-bit range")
+
+
+class RevisionConflictError(RefusedError):
+    """``if_revision`` did not hold: ``expected`` was asked, ``found`` stands (0 = the key does not exist)."""
+
+    code = "revision_conflict"
+
+    def __init__(self, key: str, *, expected: int, found: int) -> None:
+        self.key, self.expected, self.found = key, expected, found
+        super().__init__(
+            f"{key!r} is at revision {found}, not {expected}; read it again and decide on what it holds now"
+        )
+
+
+class RequestIdReusedError(RefusedError):
+    """The request id was used before, for a command with other content."""
+
+    code = "request_id_reused"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"request id {request_id!r} was used for another command; give each command its own")
+
+
+class TimeReversalError(RefusedError):
+    """A supplied ``recorded_at`` is before the partition's last event."""
+
+    code = "time_reversal"
+
+    def __init__(self, recorded_at: datetime, last: datetime) -> None:
+        self.recorded_at, self.last = recorded_at, last
+        super().__init__(
+            f"recorded_at {recorded_at.isoformat()} is before the partition's last event at {last.isoformat()}; "
+            "times never go back within a partition"
+        )
+
+
+class ScopeAccessError(RefusedError):
+    """A tool call names a scope that its invocation may not use."""
+
+    code = "access_denied"
+
+    def __init__(self, scope: str, reason: str) -> None:
+        self.scope, self.reason = scope, reason
+        super().__init__(f"scope {scope!r} is not yours to use: {reason}")
+
+
+class KeyNotFoundError(KeyledgerError):
+    """A key that was asked for by name does not exist (or has expired)."""
+
+    code = "not_found"
+
+    def __init__(self, key: str, scope: str) -> None:
+        self.key, self.scope = key, scope
+        super().__init__(f"no key {key!r} in scope {scope!r}")
+
+
+class NotConfiguredError(KeyledgerError):
+    """Something needed is missing: a ledger behind a tool, or an optional extra."""
+
+    code = "not_configured"
+
+
+class StorageError(KeyledgerError):
+    """The database, or what stands in it, is in the way."""
+
+    code = "storage"
+
+
+class StorageUnavailableError(StorageError):
+    """The database cannot be reached or opened."""
+
+    code = "storage_unavailable"
+
+
+class LedgerBusyError(StorageError):
+    """The write lock was held by someone else for longer than the lock timeout. Nothing was written."""
+
+    code = "busy"
+
+
+class LedgerClosedError(StorageError):
+    """The ledger was used after ``close()``."""
+
+    code = "closed"
+
+    def __init__(self) -> None:
+        super().__init__("this ledger is closed; open it again with keyledger.open(url)")
+
+
+class NewerLedgerError(StorageError):
+    """A newer keyledger wrote this: reading on would skip what it meant."""
+
+    code = "newer_ledger"
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"{found} is unknown here: a newer keyledger wrote it; upgrade this one to read it")
+
+
+class UnreadableEventError(StorageError):
+    """A stored event cannot be decoded: a missing or wrong cipher key, or damaged bytes."""
+
+    code = "unreadable_event"
+
+    def __init__(self, stream: str, revision: int, reason: str) -> None:
+        self.stream, self.revision, self.reason = stream, revision, reason
+        super().__init__(
+            f"event {revision} of {stream!r} cannot be read ({reason}); "
+            "is the cipher key the one that it was written with?"
+        )
+
+
+_LONGEST_SHOWN = 80
+
+
+def _shown(got: object) -> str:
+    text = repr(got)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -1,0 +1,199 @@
+"""The ledger: what users open, and hold while they work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from keyledger.domain import arguments
+from keyledger.domain.kv import Caller, Partition
+from keyledger.domain.partition import Attribution, DeletePartition, PartitionCommand
+from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead, UsageRow
+from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
+from keyledger.domain.records import Page, PartitionInfo, RebuildReport, SweepReport, Usage
+from keyledger.domain.scope import (
+    ROOT_RUN_PARTITION,
+    STREAM_PREFIX,
+    TREE_STREAM_PREFIX,
+    is_tree,
+    key_range,
+    partition_stream,
+)
+from keyledger.domain.sweeper import Sweeper
+from keyledger.domain.writer import Writer
+
+DEFAULT_SWEEP = 1_000
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The limits of one ledger, in bytes unless named otherwise; None switches a quota off."""
+
+    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
+    tree_bytes: int = DEFAULT_TREE_BYTES
+    global_max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the parts of an open ledger share."""
+
+    storage: Storage
+    writer: Writer
+    clock: Clock
+    codec: JSONCodec
+    settings: Settings
+
+    def limits(self, stream: str) -> Limits:
+        """The configured limits of a stream; a tree has its cap in place of the partition's quota."""
+        limits = self.settings.limits
+        return replace(limits, max_bytes=self.settings.tree_bytes) if is_tree(stream) else limits
+
+    def usage(self, stream: str, row: UsageRow) -> Usage:
+        """A stream's usage beside the quota in force there."""
+        configured = self.limits(stream).max_bytes
+        return Usage(row.used_bytes, row.live_keys, configured if row.max_bytes is None else row.max_bytes)
+
+
+class Ledger:
+    """An open ledger. Safe to share between threads, and usable in a forked child.
+
+    Every method may raise StorageUnavailableError, and LedgerClosedError after :meth:`close`.
+    """
+
+    def __init__(
+        self, storage: Storage, project: Projector, clock: Clock, codec: JSONCodec, settings: Settings
+    ) -> None:
+        self._storage, self._project, self._clock = storage, project, clock
+        self._writer = Writer(storage, project, clock, settings.global_max_bytes)
+        self._engine = Engine(storage, self._writer, clock, codec, settings)
+        if settings.global_max_bytes is not None:
+            storage.adopt_usage()
+
+    def partition(
+        self,
+        partition_id: str,
+        *,
+        actor: str | None = None,
+        run_id: str | None = None,
+        root_run_id: str | None = None,
+        tool: str | None = None,
+    ) -> Partition:
+        """A handle on a partition, which need not exist yet; what is written through it is recorded as
+        done by ``actor``, in ``run_id`` of the dispatch tree ``root_run_id``, through ``tool``.
+        """
+        stream = partition_stream(partition_id)
+        arguments.check_name("actor", actor)
+        arguments.check_run("run_id", run_id)
+        arguments.check_run("root_run_id", root_run_id)
+        arguments.check_name("tool", tool)
+        return Partition(self._engine, partition_id, stream, Caller(actor, run_id, root_run_id, tool))
+
+    def partitions(
+        self, *, prefix: str = "", limit: int = arguments.DEFAULT_PAGE, after: str = ""
+    ) -> Page[PartitionInfo]:
+        """The partitions in use, by id, each with its usage; deleted ones come back when used again.
+
+        The streams of all dispatch trees show as one partition, ``__root_run__``, with their sums.
+        """
+        arguments.check_start("prefix", prefix)
+        arguments.check_start("after", after)
+        arguments.check_page(limit)
+        heads = self._heads(prefix, after, limit + 1)
+        page = heads[:limit]
+        return Page(tuple(page), page[-1].id if len(heads) > limit else None)
+
+    def _heads(self, prefix: str, after: str, wanted: int) -> list[PartitionInfo]:
+        """Up to ``wanted`` partitions; the trees' streams, neighbours in the order of names, count as one."""
+        now, found, cursor = self._clock.now(), list[PartitionInfo](), STREAM_PREFIX + after
+        if after == ROOT_RUN_PARTITION:
+            cursor = key_range(TREE_STREAM_PREFIX, "")[1]
+        while heads := self._storage.streams(cursor, _PAGE, now, STREAM_PREFIX + prefix):
+            for head in heads:
+                info = self._info(head)
+                if found and found[-1].id == info.id:
+                    found[-1] = _sum(found[-1], info)
+                elif len(found) == wanted:
+                    return found
+                else:
+                    found.append(info)
+            cursor = heads[-1].stream
+        return found
+
+    def _info(self, head: StreamHead) -> PartitionInfo:
+        if is_tree(head.stream):
+            usage = Usage(head.usage.used_bytes, head.usage.live_keys, None)
+            return PartitionInfo(ROOT_RUN_PARTITION, head.revision, usage)
+        partition_id = head.stream.removeprefix(STREAM_PREFIX)
+        return PartitionInfo(partition_id, head.revision, self._engine.usage(head.stream, head.usage))
+
+    def delete_partition(self, partition_id: str, *, actor: str | None = None, run_id: str | None = None) -> bool:
+        """End every entry of a partition; whether it was in use.
+
+        Its past stays readable, its revisions and its own quota go on if it is used again.
+        """
+        arguments.check_name("actor", actor)
+        arguments.check_run("run_id", run_id)
+        by = Attribution(self._writer.new_request_id(), actor, run_id)
+        command = PartitionCommand(DeletePartition(), by)
+        return bool(self._writer.execute(partition_stream(partition_id), command).events)
+
+    def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
+        """End up to ``limit`` expired entries as KeyExpired events, across partitions, and tidy up.
+
+        Safe to run from several processes at once; sweep again while the report is not ``complete``.
+        """
+        arguments.check_integer("limit", limit, 1)
+        return Sweeper(self._storage, self._writer, self._project, self._clock).sweep(limit)
+
+    def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
+        """Drop and rebuild the read models of every partition from its events, and compare.
+
+        One partition at a time, each in one transaction: meanwhile its writers wait, or get LedgerBusyError.
+        ``progress`` is called with the events read so far and in all.
+        """
+        streams = list(self._storage.all_streams())
+        total = sum(revision for _, revision in streams)
+        read = 0
+
+        def step(events: int) -> None:
+            nonlocal read
+            read += events
+            if progress is not None:
+                progress(read, total)
+
+        differences: list[str] = []
+        for stream, _ in streams:
+            differences += self._storage.rebuild(stream, self._project, step)
+            self._writer.forget(stream)
+        return RebuildReport(len(streams), read, tuple(differences))
+
+    def reset_after_fork(self) -> None:
+        """In a forked child, let go of what belongs to the parent: connections, queues, caches."""
+        self._storage.reset()
+        self._writer.reset()
+
+    def close(self) -> None:
+        """Release every connection. Writes that were begun are finished. Idempotent."""
+        self._writer.close()
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _sum(one: PartitionInfo, other: PartitionInfo) -> PartitionInfo:
+    used = one.usage.used_bytes + other.usage.used_bytes
+    live = one.usage.live_keys + other.usage.live_keys
+    return PartitionInfo(one.id, one.revision + other.revision, Usage(used, live, None))

@@ -1,0 +1,539 @@
+"""The partition: one namespace of keys, as a decider.
+
+Reads top to bottom: events, state, ``evolve``, commands, ``decide``. Everything here is pure: time, limits
+and identity come in with the command.
+
+``decide`` needs only a slice of the state: the head (revision, used bytes, live keys, quota, last time),
+the entries that the command touches and, when a limit would be passed, the expired ones. What it decides on
+that slice is what it would decide on the whole replayed state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, TypeAlias, assert_never
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from rpds import HashTrieMap
+
+from keyledger.domain.errors import (
+    IntegerOverflowError,
+    InvalidArgumentError,
+    InvalidValueTypeError,
+    RevisionConflictError,
+    TimeReversalError,
+    ValueTooLargeError,
+)
+from keyledger.domain.quota import Growth, Limits
+from keyledger.domain.scope import partition_of
+from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
+
+EXPIRY_ACTOR = "system:expiry"
+
+# ---------------------------------------------------------------------------------------------- events
+# The topics and field names below are the storage format of every ledger ever written: change them only
+# with a higher default of schema_version and an upcaster (``upcast_v1_v2(state)``, static, on that class).
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("a time in an event is in UTC")
+    return moment
+
+
+UTCDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class Event(BaseModel):
+    """What every event carries.
+
+    ``originator_id`` is the stream, ``originator_version`` the partition's revision that the event made.
+    ``recorded_at`` never goes back within a stream. ``request_id`` is the user's or, where they gave none,
+    one made up for the command; all events of a command share it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    TOPIC: ClassVar[str]
+
+    originator_id: str
+    originator_version: int
+    recorded_at: UTCDatetime
+    changed_by: str | None = None
+    run_id: str | None = None
+    root_run_id: str | None = None
+    tool: str | None = None
+    request_id: str
+    schema_version: int = 1
+
+
+class KeySet(Event):
+    """A key got a value: ``value`` is its compact JSON text, ``expires_at`` absolute or None for never."""
+
+    TOPIC = "kv.KeySet"
+    scope: str
+    key: str
+    expires_at: UTCDatetime | None = None
+    value: bytes
+
+
+class KeyIncremented(Event):
+    """An integer moved by ``delta``; ``value`` is the JSON text of the result, so one event answers a read."""
+
+    TOPIC = "kv.KeyIncremented"
+    scope: str
+    key: str
+    delta: int
+    expires_at: UTCDatetime | None = None
+    value: bytes
+
+
+class KeyDeleted(Event):
+    """A live key was removed."""
+
+    TOPIC = "kv.KeyDeleted"
+    scope: str
+    key: str
+
+
+class KeyExpired(Event):
+    """An entry whose time had come at ``expired_at`` was ended, by a write or by the sweeper."""
+
+    TOPIC = "kv.KeyExpired"
+    scope: str
+    key: str
+    expired_at: UTCDatetime
+
+
+class QuotaChanged(Event):
+    """The partition's own byte quota became ``max_bytes``; None goes back to the configured one."""
+
+    TOPIC = "kv.QuotaChanged"
+    max_bytes: int | None = None
+
+
+class PartitionDeleted(Event):
+    """Every entry was removed. Revisions go on if the partition is used again, and so does its quota."""
+
+    TOPIC = "kv.PartitionDeleted"
+
+
+PartitionEvent: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired | QuotaChanged | PartitionDeleted
+
+EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
+    KeySet,
+    KeyIncremented,
+    KeyDeleted,
+    KeyExpired,
+    QuotaChanged,
+    PartitionDeleted,
+)
+
+# ----------------------------------------------------------------------------------------------- state
+
+EntryKey: TypeAlias = tuple[str, str]
+"""(scope, key)"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One key's current value and where it came from; ``value`` is JSON text, times are UTC."""
+
+    value: bytes
+    revision: int
+    create_revision: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    changed_by: str | None = None
+    run_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes that this entry counts for."""
+        return len(self.value)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the entry's time has come: now ≥ expires_at."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """A partition as its events left it: the head, and all entries or the slice of them that was loaded.
+
+    ``used_bytes`` and ``live_keys`` count the entries that no event has ended yet, expired or not.
+    ``max_bytes`` is the partition's own quota, None where the configured one holds.
+    """
+
+    id: str
+    revision: int = 0
+    used_bytes: int = 0
+    live_keys: int = 0
+    max_bytes: int | None = None
+    last_recorded_at: datetime | None = None
+    deleted: bool = False
+    entries: HashTrieMap[EntryKey, StoredEntry] = field(default_factory=HashTrieMap)
+
+    @property
+    def version(self) -> int:
+        """The revision, under the name that the event sourcing library knows."""
+        return self.revision
+
+    def with_entries(self, entries: Iterable[tuple[EntryKey, StoredEntry]]) -> PartitionState:
+        """This state with ``entries`` as the slice."""
+        return replace(self, entries=HashTrieMap(entries))
+
+    def effective_now(self, now: datetime) -> datetime:
+        """``now``, or the last event's time if the clock is behind it: time never goes back here."""
+        return now if self.last_recorded_at is None or now > self.last_recorded_at else self.last_recorded_at
+
+    def live(self, key: EntryKey, now: datetime) -> StoredEntry | None:
+        """The entry under ``key``, unless there is none or it has expired."""
+        entry = self.entries.get(key)
+        return None if entry is None or entry.is_expired(now) else entry
+
+    def expired(self, now: datetime) -> list[tuple[EntryKey, StoredEntry]]:
+        """The expired entries, in the order in which they are ended: (expires_at, scope, key)."""
+        due = [(key, entry) for key, entry in self.entries.items() if entry.is_expired(now)]
+        return sorted(due, key=lambda item: (item[1].expires_at, item[0]))
+
+
+# ---------------------------------------------------------------------------------------------- evolve
+
+
+def evolve(state: PartitionState, event: PartitionEvent) -> PartitionState:
+    """The state after ``event``."""
+    match event:
+        case KeySet() | KeyIncremented():
+            return _with_entry(state, event, _written(state.entries.get((event.scope, event.key)), event))
+        case KeyDeleted() | KeyExpired():
+            return _with_entry(state, event, None)
+        case QuotaChanged():
+            return _moved(state, event, state.used_bytes, state.live_keys, state.entries, event.max_bytes)
+        case PartitionDeleted():
+            return _moved(state, event, 0, 0, HashTrieMap(), state.max_bytes)
+        case _:
+            assert_never(event)
+
+
+def _written(before: StoredEntry | None, event: KeySet | KeyIncremented) -> StoredEntry:
+    return StoredEntry(
+        event.value,
+        event.originator_version,
+        before.create_revision if before else event.originator_version,
+        before.created_at if before else event.recorded_at,
+        event.recorded_at,
+        event.expires_at,
+        event.changed_by,
+        event.run_id,
+    )
+
+
+def _with_entry(
+    state: PartitionState, event: KeySet | KeyIncremented | KeyDeleted | KeyExpired, after: StoredEntry | None
+) -> PartitionState:
+    key = (event.scope, event.key)
+    before = state.entries.get(key)
+    used = state.used_bytes - (before.size if before else 0) + (after.size if after else 0)
+    live = state.live_keys - (before is not None) + (after is not None)
+    if after is not None:
+        entries = state.entries.insert(key, after)
+    else:
+        entries = state.entries.remove(key) if before else state.entries
+    return _moved(state, event, used, live, entries, state.max_bytes)
+
+
+def _moved(
+    state: PartitionState,
+    event: PartitionEvent,
+    used_bytes: int,
+    live_keys: int,
+    entries: HashTrieMap[EntryKey, StoredEntry],
+    max_bytes: int | None,
+) -> PartitionState:
+    return PartitionState(
+        state.id,
+        event.originator_version,
+        used_bytes,
+        live_keys,
+        max_bytes,
+        event.recorded_at,
+        isinstance(event, PartitionDeleted),
+        entries,
+    )
+
+
+def fold(state: PartitionState, events: Iterable[PartitionEvent]) -> PartitionState:
+    """The state after all of ``events``."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+# -------------------------------------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who asks, in which run, through which tool, and under which request id.
+
+    ``recorded_at`` is given only by an import that keeps the times of a history from elsewhere.
+    """
+
+    request_id: str
+    changed_by: str | None = None
+    run_id: str | None = None
+    root_run_id: str | None = None
+    tool: str | None = None
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Give a key a value; without a ``ttl`` (seconds) an earlier one is cleared."""
+
+    scope: str
+    key: str
+    value: bytes
+    ttl: float | None = None
+    if_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Add ``delta`` to an integer; a missing key becomes ``initial_value + delta``. No ``ttl`` keeps it."""
+
+    scope: str
+    key: str
+    delta: int = 1
+    initial_value: int = 0
+    ttl: float | None = None
+    if_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a key; a missing one is left missing and appends nothing."""
+
+    scope: str
+    key: str
+    if_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuota:
+    """Give the partition a byte quota of its own, or (None) take it back."""
+
+    max_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePartition:
+    """Remove every entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndExpired:
+    """End up to ``limit`` expired entries: the sweeper's command."""
+
+    limit: int
+
+
+KeyAction: TypeAlias = Set | Increment | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several key actions as one: all of them or none, judged against the limits on the final state."""
+
+    actions: tuple[KeyAction, ...]
+
+
+Action: TypeAlias = KeyAction | Batch | ChangeQuota | DeletePartition | EndExpired
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCommand:
+    """An action, who asks for it, and the limits that hold."""
+
+    action: Action
+    by: Attribution
+    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
+
+
+def keys_of(action: Action) -> tuple[EntryKey, ...]:
+    """The entries that an action reads: what a slice must hold before ``decide``."""
+    match action:
+        case Batch():
+            return tuple((each.scope, each.key) for each in action.actions)
+        case Set() | Increment() | Delete():
+            return ((action.scope, action.key),)
+        case ChangeQuota() | DeletePartition() | EndExpired():
+            return ()
+        case _:
+            assert_never(action)
+
+
+# ---------------------------------------------------------------------------------------------- decide
+
+
+def decide(command: PartitionCommand, state: PartitionState, now: datetime) -> Sequence[PartitionEvent]:
+    """The events that ``command`` makes of ``state`` at ``now``; none where it changes nothing.
+
+    Raises:
+        RefusedError: a condition, limit or type says no. Nothing of the command happens then.
+    """
+    draft = _Draft(command, state, now)
+    match command.action:
+        case Batch():
+            for action in command.action.actions:
+                draft.act(action)
+        case Set() | Increment() | Delete():
+            draft.act(command.action)
+        case ChangeQuota():
+            if command.action.max_bytes != state.max_bytes:
+                draft.append(QuotaChanged, max_bytes=command.action.max_bytes)
+        case DeletePartition():
+            if state.revision and not state.deleted:
+                draft.append(PartitionDeleted)
+        case EndExpired():
+            for key, entry in state.expired(draft.now)[: command.action.limit]:
+                draft.end(key, entry)
+        case _:
+            assert_never(command.action)
+    return draft.within_limits()
+
+
+class _Draft:
+    """The events so far, and the state that they lead to."""
+
+    def __init__(self, command: PartitionCommand, state: PartitionState, now: datetime) -> None:
+        by = command.by
+        if by.recorded_at and state.last_recorded_at and by.recorded_at < state.last_recorded_at:
+            raise TimeReversalError(by.recorded_at, state.last_recorded_at)
+        self.command, self.before, self.after = command, state, state
+        self.now = state.effective_now(now)
+        self.events: list[PartitionEvent] = []
+        self.ended_bytes = self.ended_keys = 0
+
+    def append(self, kind: Callable[..., PartitionEvent], **fields: object) -> None:
+        by = self.command.by
+        self._record(
+            kind(
+                originator_id=self.after.id,
+                originator_version=self.after.revision + 1,
+                recorded_at=self.now,
+                changed_by=by.changed_by,
+                run_id=by.run_id,
+                root_run_id=by.root_run_id,
+                tool=by.tool,
+                request_id=by.request_id,
+                **fields,
+            )
+        )
+
+    def end(self, key: EntryKey, entry: StoredEntry) -> None:
+        """End an expired entry; expiry is nobody's doing, so the event names no caller and no run."""
+        self.ended_bytes += entry.size
+        self.ended_keys += 1
+        self._record(
+            KeyExpired(
+                originator_id=self.after.id,
+                originator_version=self.after.revision + 1,
+                recorded_at=self.now,
+                changed_by=EXPIRY_ACTOR,
+                request_id=self.command.by.request_id,
+                scope=key[0],
+                key=key[1],
+                expired_at=entry.expires_at,  # type: ignore[arg-type]
+            )
+        )
+
+    def _record(self, event: PartitionEvent) -> None:
+        self.events.append(event)
+        self.after = evolve(self.after, event)
+
+    def act(self, action: KeyAction) -> None:
+        key = (action.scope, action.key)
+        entry = self.after.entries.get(key)
+        live = self.after.live(key, self.now)
+        if action.if_revision is not None and action.if_revision != (found := live.revision if live else 0):
+            raise RevisionConflictError(action.key, expected=action.if_revision, found=found)
+        if entry is not None and live is None:
+            self.end(key, entry)
+        match action:
+            case Set():
+                self._check_size(action.value)
+                expires_at = self._expires_at(action.ttl)
+                self.append(KeySet, scope=key[0], key=key[1], value=action.value, expires_at=expires_at)
+            case Increment():
+                self._increment(action, live)
+            case Delete():
+                if live is not None:
+                    self.append(KeyDeleted, scope=key[0], key=key[1])
+            case _:
+                assert_never(action)
+
+    def _increment(self, action: Increment, live: StoredEntry | None) -> None:
+        current = _integer(action.key, live.value) if live else action.initial_value
+        total = current + action.delta
+        if not MIN_INTEGER <= total <= MAX_INTEGER:
+            raise IntegerOverflowError(action.key, current, action.delta)
+        value = b"%d" % total
+        self._check_size(value)
+        kept = live.expires_at if live and action.ttl is None else self._expires_at(action.ttl)
+        self.append(
+            KeyIncremented, scope=action.scope, key=action.key, delta=action.delta, value=value, expires_at=kept
+        )
+
+    def _check_size(self, value: bytes) -> None:
+        if len(value) > self.command.limits.max_value_bytes:
+            raise ValueTooLargeError(len(value), self.command.limits.max_value_bytes)
+
+    def _expires_at(self, ttl: float | None) -> datetime | None:
+        if ttl is None:
+            return None
+        try:
+            return self.now + max(timedelta(seconds=ttl), timedelta.resolution)
+        except OverflowError:
+            raise InvalidArgumentError("ttl", ttl, "seconds that end before the year 10000") from None
+
+    def within_limits(self) -> Sequence[PartitionEvent]:
+        """The events, if growth fits the limits, after ending as many expired entries as that needs.
+
+        A command that does not grow what is live is never refused, also when a lowered quota is already
+        exceeded. Growth is counted on live entries: one that this command found expired was not live.
+        """
+        before, after = self.before, self.after
+        limits = self.command.limits.for_partition(before.max_bytes)
+        growth = Growth(
+            partition_of(before.id),
+            after.used_bytes - before.used_bytes + self.ended_bytes,
+            after.live_keys - before.live_keys + self.ended_keys,
+        )
+        refusal = growth.refusal(limits, after.used_bytes, after.live_keys)
+        if refusal is None:
+            return self.events
+        touched = set(keys_of(self.command.action))
+        forced = _Draft(self.command, before, self.now)
+        for key, entry in before.expired(self.now):
+            if key not in touched:
+                forced.end(key, entry)
+                used, live = after.used_bytes - forced.ended_bytes, after.live_keys - forced.ended_keys
+                refusal = growth.refusal(limits, used, live)
+                if refusal is None:
+                    return [*forced.events, *decide(self.command, forced.after, self.now)]
+        raise refusal
+
+
+def _integer(key: str, value: bytes) -> int:
+    """The integer that a JSON text holds; 1.0 is a float here, as 64 bits of integer would not fit one."""
+    kind = json_type(value)
+    if kind != "number":
+        raise InvalidValueTypeError(key, kind)
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidValueTypeError(key, "float") from None

@@ -1,0 +1,115 @@
+"""What users get back. All of it immutable; times are UTC, sizes are bytes, ttl_seconds are whole seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from keyledger.domain.values import JSONValue
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key's current value.
+
+    ``revision`` is the partition's revision that last changed the key, ``create_revision`` the one that
+    created it. ``ttl_seconds`` is what was left of its life when it was read, rounded up; None is for ever.
+    ``size`` is the length of the value's compact JSON text in bytes.
+    """
+
+    scope: str
+    key: str
+    value: JSONValue
+    size: int
+    revision: int
+    create_revision: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    ttl_seconds: int | None
+    changed_by: str | None
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One change of a key: what was done, by whom, in which run.
+
+    ``operation`` is set, increment, delete, expire or partition_deleted. ``value`` is what the key held
+    afterwards (None, with ``size`` 0, where it ended).
+    """
+
+    scope: str
+    key: str
+    revision: int
+    operation: str
+    value: JSONValue
+    size: int
+    recorded_at: datetime
+    expires_at: datetime | None
+    changed_by: str | None
+    run_id: str | None
+    root_run_id: str | None
+    tool: str | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a partition's live entries use; ``max_bytes`` is the quota in force, None where there is none."""
+
+    used_bytes: int
+    live_keys: int
+    max_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """A partition in a listing. ``revision`` is its last; for ``__root_run__`` the events of all its trees."""
+
+    id: str
+    revision: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a longer answer; iterate over it. Pass ``next`` as the cursor of the next call, if not None."""
+
+    items: tuple[T, ...]
+    next: str | int | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> T:
+        return self.items[index]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What one sweep did: entries ended, request ids forgotten, bytes of global quota taken back.
+
+    ``complete`` is False where the limit was reached first: sweep again.
+    """
+
+    expired: int
+    requests_forgotten: int
+    bytes_returned: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What a rebuild did; ``differences`` names each row that had stood otherwise than its events say."""
+
+    partitions: int
+    events: int
+    differences: tuple[str, ...]

@@ -1,0 +1,135 @@
+"""Opening a ledger: the one place that knows every part and puts them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+from keyledger.adapters.clock import SystemClock
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.json_codec import OrjsonCodec
+from keyledger.domain import arguments
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.ledger import Ledger, Settings
+from keyledger.domain.ports import Clock, Storage
+from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
+from keyledger.domain.values import MAX_VALUE_BYTES
+from keyledger.projections import inline
+
+if TYPE_CHECKING:
+    from eventsourcing.persistence import Cipher, Compressor
+
+DEFAULT_URL = "sqlite:///keyledger.db"
+DEFAULT_LOCK_TIMEOUT = 5.0
+
+
+def open(  # noqa: A001, PLR0913 - keyledger.open, as in gzip.open; its options are all optional
+    url: str = DEFAULT_URL,
+    *,
+    quota: int | None = DEFAULT_QUOTA_BYTES,
+    global_quota: int | None = None,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+    max_keys: int = MAX_KEYS,
+    tree_quota: int = DEFAULT_TREE_BYTES,
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    schema: str = "public",
+    pool_size: int = 10,
+    clock: Clock | None = None,
+    cipher: Cipher | None = None,
+    compressor: Compressor | None = None,
+) -> Ledger:
+    """Open a ledger, creating or migrating its tables where needed; use it as a context manager.
+
+    Args:
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://user@host/db`` or
+            ``memory://``.
+        quota: bytes that a partition's live values may use, unless it has a quota of its own; None is no
+            quota.
+        global_quota: bytes that all partitions together may use; None is no quota. Every process that
+            writes to the ledger must be given the same.
+        max_value_bytes: the longest JSON text of one value.
+        max_keys: live keys that a partition may hold.
+        tree_quota: bytes that one dispatch tree may share in its ``root_run:`` scope.
+        lock_timeout: seconds that a write waits for another process's write before LedgerBusyError.
+        schema: PostgreSQL only: the schema that holds the tables, created where missing.
+        pool_size: PostgreSQL only: the most connections that this ledger opens.
+        clock: where the time comes from, for tests.
+        cipher: encrypts event state and current values at rest: one of the eventsourcing library's ciphers.
+        compressor: compresses event state: one of the eventsourcing library's compressors.
+
+    Raises:
+        InvalidArgumentError: the URL or a limit is not of the form above.
+        NotConfiguredError: the URL's store needs an extra that is not installed.
+        StorageUnavailableError: the database cannot be reached.
+        NewerLedgerError: a newer keyledger wrote it.
+    """
+    for field, limit in (("quota", quota), ("global_quota", global_quota)):
+        if limit is not None:
+            arguments.check_integer(field, limit, 0)
+    for field, limit in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
+        arguments.check_integer(field, limit, 1)
+    arguments.check_ttl(lock_timeout)
+    mapper = EventMapper(cipher=cipher, compressor=compressor)
+    options: dict[str, Any] = {"lock_timeout": lock_timeout, "schema": schema, "pool_size": pool_size}
+    storage = _storage(url, mapper, options)
+    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota)
+    ledger = Ledger(storage, inline.project, clock or SystemClock(), OrjsonCodec(), settings)
+    _open_ledgers.add(ledger)
+    return ledger
+
+
+def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    store = _STORES.get(scheme)
+    if store is None:
+        raise InvalidArgumentError(
+            "url", url, "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
+        )
+    return store(url, mapper, options)
+
+
+def _memory(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:  # noqa: ARG001
+    from keyledger.adapters.memory.storage import MemoryStorage
+
+    return MemoryStorage(mapper)
+
+
+def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+    from keyledger.adapters.sqlite.storage import SQLiteStorage
+
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or ":memory:" in path:
+        raise InvalidArgumentError("url", url, "sqlite:///file.db or sqlite:////absolute/file.db; in memory: memory://")
+    return SQLiteStorage(path, mapper, options["lock_timeout"])
+
+
+def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+    try:
+        from keyledger.adapters.postgres.storage import PostgresStorage
+    except ImportError as error:
+        raise NotConfiguredError(
+            f"{url.partition(':')[0]}: needs the extra that brings psycopg: pip install 'keyledger[postgres]'"
+        ) from error
+    return PostgresStorage(url.replace("+psycopg", "", 1), mapper, **options)
+
+
+_STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], Storage]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+    "postgresql+psycopg": _postgres,
+}
+
+_open_ledgers: WeakSet[Ledger] = WeakSet()
+
+
+def _reset_after_fork() -> None:
+    for ledger in list(_open_ledgers):
+        ledger.reset_after_fork()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)
