@@ -8,7 +8,7 @@ from typing import Any
 
 
 from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold
-from keyledger.domain.ports import Projector, ReadModelChanges, Session
+from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges, Session
 
 _STRETCH = 1_000
 _MOST_DIFFERENCES = 100
@@ -40,13 +40,33 @@ def rebuilt(
 
 
 def _stretches(events: Sequence[PartitionEvent]) -> Iterator[Sequence[PartitionEvent]]:
-    """Cut before each PartitionDeleted, which the handlers want to meet first."""
-    cuts = [index for index, event in enumerate(events) if isinstance(event, PartitionDeleted) and index]
-    for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
-        yield events[start:end]
+    """Cut so that each PartitionDeleted stands alone: its rows are not made key by key."""
+    start = 0
+    for index, event in enumerate(events):
+        if isinstance(event, PartitionDeleted):
+            if start < index:
+                yield events[start:index]
+            yield [event]
+            start = index + 1
+    if start < len(events):
+        yield events[start:]
 
 
-def differing(
+def compared(
+    stream: str,
+    heads: tuple[HeadRow, HeadRow],
+    entries: tuple[Iterable[Sequence[Any]], Iterable[Sequence[Any]]],
+    versions: tuple[Iterable[Sequence[Any]], Iterable[Sequence[Any]]],
+) -> list[str]:
+    """What differs between former and current rows, a line each; rows are streamed in key order."""
+    return [
+        *_differing(f"{stream} partition_head", [heads[0]], [heads[1]], key=0),
+        *_differing(f"{stream} current_value", *entries, key=2),
+        *_differing(f"{stream} key_history", *versions, key=3),
+    ]
+
+
+def _differing(
     table: str, former: Iterable[Sequence[Any]], current: Iterable[Sequence[Any]], *, key: int
 ) -> list[str]:
     """A line for each row that stood otherwise, from two streams sorted by their first ``key`` columns."""

@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.popo import POPOApplicationRecorder
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.rebuild import differing, rebuilt
+from keyledger.adapters.rebuild import compared, rebuilt
 from keyledger.domain.errors import LedgerClosedError
 from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry
 from keyledger.domain.ports import (
@@ -255,11 +255,12 @@ class MemoryStorage:
             former = streams[stream]
             current = streams[stream] = _Rows(leases=former.leases, requests=former.requests)
             rebuilt(stream, self, project, current.write, progress)
-            return [
-                *differing(f"{stream} head", [former.head], [current.head], key=0),
-                *differing(f"{stream} current_value", *map(_entry_rows, (former, current)), key=2),
-                *differing(f"{stream} key_history", *map(_history_rows, (former, current)), key=3),
-            ]
+            return compared(
+                stream,
+                (former.head, current.head),
+                (_entry_rows(former), _entry_rows(current)),
+                (_history_rows(former), _history_rows(current)),
+            )
 
     def reset(self) -> None:
         """Start anew in a forked child, with a copy of what the parent held."""

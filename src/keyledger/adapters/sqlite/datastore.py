@@ -25,16 +25,13 @@ from keyledger.domain.errors import (
     StorageUnavailableError,
 )
 
-DEFAULT_LOCK_TIMEOUT = 5.0
-"""Seconds that a write waits for another process's write to end."""
-
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Datastore(SQLiteDatastore):
     """The library's datastore on connections of our own."""
 
-    def __init__(self, path: str, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> None:
+    def __init__(self, path: str, lock_timeout: float) -> None:
         super().__init__(path, originator_id_type="text")
         self._path, self._lock_timeout = path, lock_timeout
         self._inherited: list[object] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sqlite3 import Cursor
 from typing import Any
 
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
-from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.sqlite import rows
+from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import SQL
 from keyledger.domain.ports import Commit, HeadMovedError, ReadModelChanges
@@ -20,9 +20,9 @@ class Recorder(SQLiteApplicationRecorder):
 
     datastore: Datastore
 
-    def __init__(self, datastore: Datastore, mapper: EventMapper) -> None:
+    def __init__(self, datastore: Datastore, rows: Rows) -> None:
         super().__init__(datastore)
-        self._mapper = mapper
+        self._rows = rows
 
     def _insert_events(
         self,
@@ -34,38 +34,46 @@ class Recorder(SQLiteApplicationRecorder):
     ) -> Sequence[int] | None:
         if commit is None:
             return super()._insert_events(c, stored_events, **kwargs)
-        head = rows.head_parameters(commit.stream, commit.changes.head, commit.leases)
-        expected = {"expected": commit.expected, "expected_leases": commit.expected_leases}
-        cursor = c.sqlite_cursor
-        if cursor.execute(SQL.put_head, head | expected).rowcount == 0:
-            raise HeadMovedError
-        many(cursor, SQL.insert_event, [(e.originator_id, e.originator_version, e.topic, e.state) for e in stored_events])
-        self.write_rows(cursor, commit.stream, commit.changes)
-        many(cursor, SQL.insert_request, [rows.request_columns(commit.stream, r) for r in commit.requests])
+        self.write(c.sqlite_cursor, commit, stored_events)
         return None
 
-    def write_rows(self, cursor: Any, stream: str, changes: ReadModelChanges) -> None:
+    def write(self, cursor: Cursor, commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
+        """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""
+        stream = commit.stream
+        head = self._rows.head_parameters(stream, commit.changes.head, commit.leases)
+        head["expected"], head["expected_leases"] = commit.expected, commit.expected_leases
+        if cursor.execute(SQL.put_head, head).rowcount == 0:
+            raise HeadMovedError
+        events = [(e.originator_id, e.originator_version, e.topic, e.state) for e in stored_events]
+        _many(cursor, SQL.insert_event, events)
+        self.write_rows(cursor, stream, commit.changes)
+        requests = [(stream, *self._rows.request_columns(record)) for record in commit.requests]
+        _many(cursor, SQL.insert_request, requests)
+
+    def write_rows(self, cursor: Cursor, stream: str, changes: ReadModelChanges) -> None:
         """Write current values and key history."""
         if changes.cleared is not None:
+            event = changes.cleared
             ended = {
                 "stream": stream,
-                "operation": "partition_deleted",
-                "revision": changes.cleared.originator_version,
-                "recorded_at": rows.to_column(changes.cleared.recorded_at),
-                "changed_by": changes.cleared.changed_by,
-                "run_id": changes.cleared.run_id,
+                "revision": event.originator_version,
+                "recorded_at": self._rows.to_column(event.recorded_at),
+                "changed_by": event.changed_by,
+                "run_id": event.run_id,
             }
             cursor.execute(SQL.end_all_versions, ended)
             cursor.execute(SQL.remove_all_entries, {"stream": stream})
-        put = [(key, entry) for key, entry in changes.entries if entry is not None]
+        put = [
+            (stream, *self._rows.entry_columns(key, entry)) for key, entry in changes.entries if entry is not None
+        ]
+        _many(cursor, SQL.put_entry, put)
         gone = [(stream, *key) for key, entry in changes.entries if entry is None]
-        many(cursor, SQL.put_entry, [rows.entry_columns(stream, key, entry, self._mapper) for key, entry in put])
-        many(cursor, SQL.remove_entry, gone)
-        many(cursor, SQL.insert_version, [rows.version_columns(stream, row) for row in changes.history])
+        _many(cursor, SQL.remove_entry, gone)
+        versions = [(stream, *self._rows.version_columns(row)) for row in changes.history]
+        _many(cursor, SQL.insert_version, versions)
 
 
-def many(cursor: Any, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
-    """Execute a statement for each of ``parameters``."""
+def _many(cursor: Cursor, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
     if len(parameters) == 1:
         cursor.execute(statement, parameters[0])
     elif parameters:

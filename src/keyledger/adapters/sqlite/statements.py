@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keyledger.adapters.statements import load_migrations, load_statements
+from keyledger.adapters.sql.statements import load_migrations, load_statements
 
 
 @dataclass(frozen=True, slots=True)

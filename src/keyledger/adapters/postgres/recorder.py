@@ -1,0 +1,98 @@
+"""The library's application recorder, appending in one statement that also writes the inline read models.
+
+Overridden is the whole of ``insert_events``: the library's takes an exclusive table lock and sends NOTIFY in
+every append, which makes writers of unrelated partitions queue behind each other.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+
+from keyledger.adapters.postgres.datastore import Datastore
+from keyledger.adapters.postgres.statements import SQL
+from keyledger.adapters.sql.rows import ENTRY_COLUMNS, Rows
+from keyledger.domain.ports import Commit, HeadMovedError, HistoryRow, RequestRecord
+
+
+class Recorder(PostgresApplicationRecorder):
+    """Inserts events and, given a ``commit``, everything that goes with them."""
+
+    datastore: Datastore
+
+    def __init__(self, datastore: Datastore, rows: Rows) -> None:
+        super().__init__(datastore)
+        self._rows = rows
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **_: Any
+    ) -> Sequence[int] | None:
+        """Append in one statement; for the library's callers, the notification ids."""
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            if commit is not None:
+                self.write(cursor, commit, stored_events)
+                return None
+            rows = [{"stream": e.originator_id, **_event_row(e)} for e in stored_events]
+            found = cursor.execute(SQL.insert_events, {"events": _json(rows)}).fetchall()
+            return [notification_id for (notification_id,) in found]
+
+    def write(self, cursor: Cursor[Any], commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
+        """Write a commit in one statement; HeadMovedError if the head is not the expected one."""
+        changes = commit.changes
+        parameters = self._rows.head_parameters(commit.stream, changes.head, commit.leases)
+        parameters["expected"], parameters["expected_leases"] = commit.expected, commit.expected_leases
+        if changes.cleared is not None:
+            statement = SQL.append_partition_deleted
+            parameters["events"] = _json([_event_row(event) for event in stored_events])
+            parameters["changed_by"], parameters["run_id"] = changes.cleared.changed_by, changes.cleared.run_id
+        elif len(stored_events) == 1 and len(changes.entries) == 1 and changes.entries[0][1] and not commit.requests:
+            statement = SQL.append_put
+            parameters.update(zip(ENTRY_COLUMNS, self._rows.entry_columns(*changes.entries[0]), strict=True))
+            parameters["topic"], parameters["state"] = stored_events[0].topic, stored_events[0].state
+            parameters["operation"] = changes.history[0].operation
+        else:
+            statement = SQL.append_group
+            parameters |= self._group_parameters(commit, stored_events)
+        ((moved,),) = cursor.execute(statement, parameters, prepare=True).fetchall()
+        if not moved:
+            raise HeadMovedError
+
+    def _group_parameters(self, commit: Commit, stored_events: Sequence[StoredEvent]) -> dict[str, bytes]:
+        entries = commit.changes.entries
+        put = [self._entry_row(key, entry) for key, entry in entries if entry is not None]
+        gone = [{"scope": key[0], "key": key[1]} for key, entry in entries if entry is None]
+        return {
+            "events": _json([_event_row(event) for event in stored_events]),
+            "entries": _json(put),
+            "gone": _json(gone),
+            "versions": _json([_named(HistoryRow._fields, row) for row in commit.changes.history]),
+            "requests": _json([_named(RequestRecord._fields, record) for record in commit.requests]),
+        }
+
+    def _entry_row(self, *entry: Any) -> dict[str, Any]:
+        row = _named(ENTRY_COLUMNS, self._rows.entry_columns(*entry))
+        row["value"] = b64encode(row["value"]).decode()
+        return row
+
+
+def _event_row(event: StoredEvent) -> dict[str, Any]:
+    return {
+        "revision": event.originator_version,
+        "topic": event.topic,
+        "state": b64encode(event.state).decode(),
+    }
+
+
+def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return orjson.dumps(rows).decode()

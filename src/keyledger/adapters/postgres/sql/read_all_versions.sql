@@ -1,0 +1,5 @@
+-- In key order, to be compared row by row.
+SELECT v.scope, v.key, v.revision, v.operation, v.size, v.recorded_at, v.expires_at, v.changed_by, v.run_id
+FROM key_history AS v
+WHERE v.partition_id = %(stream)s
+ORDER BY v.scope, v.key, v.revision

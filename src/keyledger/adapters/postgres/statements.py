@@ -1,0 +1,58 @@
+"""The SQL of this adapter, a field for each file in ``sql/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyledger.adapters.sql.statements import load_migrations, load_statements
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The texts of the statements, by name."""
+
+    add_leased_bytes: str
+    append_group: str
+    append_partition_deleted: str
+    append_put: str
+    copy_entries: str
+    copy_versions: str
+    create_former_entries: str
+    create_former_versions: str
+    create_global_quota: str
+    forget_requests: str
+    insert_events: str
+    insert_head: str
+    insert_lease: str
+    lease_bytes: str
+    list_all_streams: str
+    list_entries: str
+    list_expiring_streams: str
+    list_leases: str
+    list_streams: str
+    list_unleased: str
+    load_expired: str
+    load_requests: str
+    load_slice: str
+    load_slice_many: str
+    lock_head: str
+    put_leases: str
+    read_all_entries: str
+    read_all_versions: str
+    read_creation: str
+    read_entries: str
+    read_entry: str
+    read_events: str
+    read_former_entries: str
+    read_former_versions: str
+    read_history: str
+    read_leased_bytes: str
+    read_usage: str
+    remove_all_entries: str
+    remove_all_versions: str
+    remove_lease: str
+    reset_head: str
+
+
+SQL = load_statements(Statements, "keyledger.adapters.postgres")
+MIGRATIONS = load_migrations("keyledger.adapters.postgres")

@@ -1,0 +1,213 @@
+"""The Storage port on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from eventsourcing.persistence import IntegrityError
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import tuple_row
+
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore
+from keyledger.adapters.postgres.recorder import Recorder
+from keyledger.adapters.postgres.statements import SQL
+from keyledger.adapters.rebuild import compared, rebuilt
+from keyledger.adapters.sql.reads import SessionReads, StorageReads
+from keyledger.adapters.sql.rows import Rows, lease_column
+from keyledger.domain.partition import EntryKey
+from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
+from keyledger.domain.quota import Lease
+
+
+class _Parameters:
+    """How this engine takes sequences: as arrays."""
+
+    def _array(self, items: Sequence[Any]) -> list[Any]:
+        return list(items)
+
+    def _keys(self, keys: Sequence[EntryKey]) -> dict[str, Any]:
+        return {"scopes": [scope for scope, _ in keys], "keys": [key for _, key in keys]}
+
+
+class _Locked(_Parameters, SessionReads):
+    """A session inside a transaction that holds the row lock of a stream's head."""
+
+    def __init__(self, recorder: Recorder, rows: Rows, cursor: Cursor[Any]) -> None:
+        super().__init__(SQL, rows)
+        self._recorder, self._cursor = recorder, cursor
+
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        return _rows(self._cursor, statement, parameters)
+
+    def commit(self, commit: Commit) -> None:
+        stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
+        with _lost_as_moved():
+            self._recorder.write(self._cursor, commit, stored)
+            self._cursor.connection.commit()
+
+
+class PostgresStorage(_Parameters, StorageReads):
+    """Events and inline read models of a ledger in one schema of a PostgreSQL database."""
+
+    def __init__(
+        self, url: str, mapper: EventMapper, *, schema: str, pool_size: int, lock_timeout: float
+    ) -> None:
+        super().__init__(SQL, Rows(mapper, _same, _same))
+        self.mapper = mapper
+        self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
+        self.recorder = Recorder(self.datastore, self._rows)
+
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        try:
+            with self._cursor() as cursor:
+                return _rows(cursor, statement, parameters)
+        except ConnectionLostError:  # a read can be asked again, on a connection that is not as old
+            self.datastore.pool.check()
+            with self._cursor() as cursor:
+                return _rows(cursor, statement, parameters)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor[Any]]:
+        with (
+            self.datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            yield cursor
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Cursor[Any]]:
+        with self._cursor() as cursor, cursor.connection.transaction():
+            yield cursor
+
+    def commit(self, commit: Commit) -> None:
+        stored = [self.mapper.to_stored_event(event) for event in commit.events]
+        with _lost_as_moved():
+            self.recorder.insert_events(stored, commit=commit)
+
+    @contextmanager
+    def exclusive(self, stream: str) -> Iterator[_Locked]:
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            _lock(cursor, stream)
+            yield _Locked(self.recorder, self._rows, cursor)
+
+    # -------------------------------------------------------------------------------- housekeeping
+
+    def forget_requests(self, before: datetime, limit: int) -> int:
+        with self._cursor() as cursor:
+            return _run(cursor, SQL.forget_requests, {"before": before, "limit": limit})
+
+    def adopt_usage(self) -> None:
+        with self._transaction() as cursor:
+            if _run(cursor, SQL.create_global_quota, {}):
+                for stream, used in _rows(cursor, SQL.list_unleased, {}):
+                    lease = Lease(f"adopted:{stream}", used)
+                    _run(cursor, SQL.add_leased_bytes, {"bytes": used})
+                    _run(cursor, SQL.insert_lease, _lease_parameters(stream, lease))
+                    _run(cursor, SQL.put_leases, {"stream": stream, "leases": lease_column([lease])})
+
+    def take_lease(self, stream: str, lease: Lease, maximum: int) -> int:
+        with self._transaction() as cursor:
+            granted = _run(cursor, SQL.lease_bytes, {"bytes": lease.size, "maximum": maximum})
+            ((leased,),) = _rows(cursor, SQL.read_leased_bytes, {})
+            if not granted:
+                return int(leased)
+            _run(cursor, SQL.insert_lease, _lease_parameters(stream, lease))
+            return int(leased) - lease.size
+
+    def return_lease(self, lease_id: str) -> None:
+        with self._transaction() as cursor:
+            for (size,) in _rows(cursor, SQL.remove_lease, {"lease_id": lease_id}):
+                _run(cursor, SQL.add_leased_bytes, {"bytes": -size})
+
+    def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
+        of_stream = {"stream": stream}
+        with self._transaction() as cursor:
+            _lock(cursor, stream)
+            session = _Locked(self.recorder, self._rows, cursor)
+            state, leases, _ = session.load(stream, ())
+            former = project(state, ())
+            for statement in (SQL.create_former_entries, SQL.create_former_versions):
+                _run(cursor, statement, {})
+            for statement in (
+                SQL.copy_entries,
+                SQL.copy_versions,
+                SQL.remove_all_entries,
+                SQL.remove_all_versions,
+                SQL.reset_head,
+            ):
+                _run(cursor, statement, of_stream)
+            reached = 0
+
+            def write(changes: ReadModelChanges) -> None:
+                nonlocal reached
+                commit = Commit(stream, reached, leases.version, (), changes, leases, ())
+                self.recorder.write(cursor, commit, ())
+                reached = changes.head.revision
+
+            current = rebuilt(stream, session, project, write, progress)
+
+            def read(statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+                return _stream(cursor.connection, statement, parameters)
+
+            return compared(
+                stream,
+                (former.head, current.head),
+                (
+                    self._rows.unsealed(read(SQL.read_former_entries, {})),
+                    self._rows.unsealed(read(SQL.read_all_entries, of_stream)),
+                ),
+                (read(SQL.read_former_versions, {}), read(SQL.read_all_versions, of_stream)),
+            )
+
+    def reset(self) -> None:
+        self.datastore.reset()
+
+    def close(self) -> None:
+        self.datastore.close()
+
+
+def _same(moment: Any) -> Any:
+    """A timestamptz column holds a time as it is."""
+    return moment
+
+
+def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[Any]:
+    return cursor.execute(sql.SQL(statement), parameters, prepare=True, binary=True).fetchall()  # type: ignore[arg-type]
+
+
+def _run(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> int:
+    return cursor.execute(sql.SQL(statement), parameters).rowcount  # type: ignore[arg-type]
+
+
+def _stream(
+    connection: Connection[Any], statement: str, parameters: dict[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Rows by a server-side cursor, so that a large table never stands in memory."""
+    with connection.cursor(name=f"keyledger_{id(parameters)}", row_factory=tuple_row, binary=True) as cursor:
+        cursor.execute(statement, parameters)
+        yield from cursor
+
+
+def _lock(cursor: Cursor[Any], stream: str) -> None:
+    of_stream = {"stream": stream}
+    if not _rows(cursor, SQL.lock_head, of_stream):
+        _run(cursor, SQL.insert_head, of_stream)
+        _rows(cursor, SQL.lock_head, of_stream)
+
+
+def _lease_parameters(stream: str, lease: Lease) -> dict[str, Any]:
+    return {"lease_id": lease.lease_id, "stream": stream, "bytes": lease.size}
+
+
+@contextmanager
+def _lost_as_moved() -> Iterator[None]:
+    """A conflict, or a commit whose outcome the broken connection did not tell: the caller finds out."""
+    try:
+        yield
+    except (IntegrityError, ConnectionLostError) as error:
+        raise HeadMovedError from error

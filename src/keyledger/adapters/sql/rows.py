@@ -1,0 +1,136 @@
+"""Rows of the tables, to and from what the domain speaks of.
+
+How a time stands in a column is the engine's business: integers on SQLite, timestamptz on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.domain.partition import EntryKey, PartitionState, StoredEntry
+from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord
+from keyledger.domain.quota import Lease, Leases
+
+ENTRY_COLUMNS = (
+    "scope",
+    "key",
+    "value",
+    "size",
+    "revision",
+    "create_revision",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "changed_by",
+    "run_id",
+)
+
+
+class Rows:
+    """Translates rows; ``to_column`` and ``to_time`` take a time to its column and back, None to None."""
+
+    def __init__(
+        self,
+        mapper: EventMapper,
+        to_column: Callable[[datetime | None], Any],
+        to_time: Callable[[Any], datetime],
+    ) -> None:
+        self.mapper, self.to_column, self._to_time = mapper, to_column, to_time
+
+    def to_time(self, column: Any) -> datetime:
+        """The time that a column holds; it must hold one."""
+        return self._to_time(column)
+
+    def _maybe(self, column: Any) -> datetime | None:
+        return None if column is None else self._to_time(column)
+
+    # ------------------------------------------------------------------------------------- reading
+
+    def entry(self, row: Sequence[Any]) -> tuple[EntryKey, StoredEntry]:
+        """From scope, key, value, revision, create_revision, created_at, updated_at, expires_at, changed_by, run_id."""
+        scope, key, value, revision, create_revision, created_at, updated_at, expires_at, changed_by, run_id = row
+        return (scope, key), StoredEntry(
+            self.mapper.unseal(value),
+            revision,
+            create_revision,
+            self._to_time(created_at),
+            self._to_time(updated_at),
+            self._maybe(expires_at),
+            changed_by,
+            run_id,
+        )
+
+    def read_entry(self, row: Sequence[Any]) -> ReadEntry:
+        """From the columns of :meth:`entry` and last_recorded_at."""
+        return ReadEntry(*self.entry(row[:-1]), self._to_time(row[-1]))
+
+    def head(self, stream: str, row: Sequence[Any]) -> tuple[PartitionState, Leases]:
+        """From the columns of partition_head less the first."""
+        revision, used_bytes, live_keys, max_bytes, last, deleted, leases, version = row
+        state = PartitionState(
+            stream, revision, used_bytes, live_keys, max_bytes, self._maybe(last), bool(deleted)
+        )
+        held = tuple(Lease(*lease) for lease in orjson.loads(leases)) if leases != "[]" else ()
+        return state, Leases(held, version)
+
+    def version(self, row: Sequence[Any]) -> HistoryRow:
+        """From the columns of key_history less the first."""
+        return HistoryRow(*row[:5], self._to_time(row[5]), self._maybe(row[6]), *row[7:9])
+
+    def request(self, row: Sequence[Any]) -> RequestRecord:
+        """From the columns of request_log less the first."""
+        return RequestRecord(*row[:4], self._to_time(row[4]))
+
+    def unsealed(self, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+        """Rows whose last column is a value, decrypted: two encryptions of one value differ."""
+        return ((*row[:-1], self.mapper.unseal(row[-1])) for row in rows)
+
+    # ------------------------------------------------------------------------------------- writing
+
+    def head_parameters(self, stream: str, head: HeadRow, leases: Leases) -> dict[str, Any]:
+        """The columns of partition_head, by name."""
+        revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted = head
+        return {
+            "stream": stream,
+            "revision": revision,
+            "used_bytes": used_bytes,
+            "live_keys": live_keys,
+            "max_bytes": max_bytes,
+            "last_recorded_at": self.to_column(last_recorded_at),
+            "deleted": deleted,
+            "leases": lease_column(leases.held),
+            "lease_version": leases.version,
+        }
+
+    def entry_columns(self, key: EntryKey, stored: StoredEntry) -> tuple[Any, ...]:
+        """The columns of current_value less the first: ENTRY_COLUMNS."""
+        return (
+            *key,
+            self.mapper.seal(stored.value),
+            len(stored.value),
+            stored.revision,
+            stored.create_revision,
+            self.to_column(stored.created_at),
+            self.to_column(stored.updated_at),
+            self.to_column(stored.expires_at),
+            stored.changed_by,
+            stored.run_id,
+        )
+
+    def version_columns(self, row: HistoryRow) -> tuple[Any, ...]:
+        """The columns of key_history less the first."""
+        return (*row[:5], self.to_column(row.recorded_at), self.to_column(row.expires_at), *row[7:])
+
+    def request_columns(self, record: RequestRecord) -> tuple[Any, ...]:
+        """The columns of request_log less the first."""
+        return (*record[:4], self.to_column(record.recorded_at))
+
+
+def lease_column(held: Sequence[Lease]) -> str:
+    """The leases that a head lists, as its column holds them."""
+    return orjson.dumps(held).decode() if held else "[]"
