@@ -33,12 +33,22 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition, PendingBatch
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.records import Entry, Page, PartitionInfo, RebuildReport, SweepReport, Usage, Version
+from keyledger.domain.records import (
+    Entry,
+    ImportReport,
+    Page,
+    PartitionInfo,
+    RebuildReport,
+    SweepReport,
+    Usage,
+    Version,
+)
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 
 __all__ = [
     "Entry",
     "GlobalQuotaExceededError",
+    "ImportReport",
     "IntegerOverflowError",
     "InvalidArgumentError",
     "InvalidValueTypeError",

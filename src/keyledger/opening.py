@@ -26,7 +26,7 @@ DEFAULT_URL = "sqlite:///keyledger.db"
 DEFAULT_LOCK_TIMEOUT = 5.0
 
 
-def open(  # noqa: A001, PLR0913 - keyledger.open, as in gzip.open; its options are all optional
+def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all optional
     url: str = DEFAULT_URL,
     *,
     quota: int | None = DEFAULT_QUOTA_BYTES,
@@ -69,7 +69,11 @@ def open(  # noqa: A001, PLR0913 - keyledger.open, as in gzip.open; its options 
     for field, limit in (("quota", quota), ("global_quota", global_quota)):
         if limit is not None:
             arguments.check_integer(field, limit, 0)
-    for field, limit in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
+    for field, limit in (
+        ("max_value_bytes", max_value_bytes),
+        ("max_keys", max_keys),
+        ("tree_quota", tree_quota),
+    ):
         arguments.check_integer(field, limit, 1)
     arguments.check_ttl(lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
@@ -86,7 +90,9 @@ def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     store = _STORES.get(scheme)
     if store is None:
         raise InvalidArgumentError(
-            "url", url, "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
+            "url",
+            url,
+            "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://",
         )
     return store(url, mapper, options)
 
@@ -102,7 +108,9 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
 
     path = url.removeprefix("sqlite:///")
     if path == url or not path or ":memory:" in path:
-        raise InvalidArgumentError("url", url, "sqlite:///file.db or sqlite:////absolute/file.db; in memory: memory://")
+        raise InvalidArgumentError(
+            "url", url, "sqlite:///file.db or sqlite:////absolute/file.db; in memory: memory://"
+        )
     return SQLiteStorage(path, mapper, options["lock_timeout"])
 
 

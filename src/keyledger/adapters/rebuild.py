@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-
-from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold
+from keyledger.domain.partition import (
+    PartitionDeleted,
+    PartitionEvent,
+    PartitionState,
+    fold,
+    keys_touched,
+)
 from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges, Session
 
 _STRETCH = 1_000
@@ -30,8 +35,7 @@ def rebuilt(
     changes = project(state, ())
     while events := session.events(stream, state.revision, _STRETCH):
         for stretch in _stretches(events):
-            keys = list(dict.fromkeys((event.scope, event.key) for event in stretch if hasattr(event, "key")))
-            entries = session.load(stream, keys).state.entries
+            entries = session.load(stream, keys_touched(stretch)).state.entries
             state = fold(replace(state, entries=entries), stretch)
             changes = project(state, stretch)
             write(changes)
@@ -55,8 +59,8 @@ def _stretches(events: Sequence[PartitionEvent]) -> Iterator[Sequence[PartitionE
 def compared(
     stream: str,
     heads: tuple[HeadRow, HeadRow],
-    entries: tuple[Iterable[Sequence[Any]], Iterable[Sequence[Any]]],
-    versions: tuple[Iterable[Sequence[Any]], Iterable[Sequence[Any]]],
+    entries: tuple[Iterable[tuple[Any, ...]], Iterable[tuple[Any, ...]]],
+    versions: tuple[Iterable[tuple[Any, ...]], Iterable[tuple[Any, ...]]],
 ) -> list[str]:
     """What differs between former and current rows, a line each; rows are streamed in key order."""
     return [
@@ -67,7 +71,7 @@ def compared(
 
 
 def _differing(
-    table: str, former: Iterable[Sequence[Any]], current: Iterable[Sequence[Any]], *, key: int
+    table: str, former: Iterable[tuple[Any, ...]], current: Iterable[tuple[Any, ...]], *, key: int
 ) -> list[str]:
     """A line for each row that stood otherwise, from two streams sorted by their first ``key`` columns."""
     found: list[str] = []
@@ -78,8 +82,8 @@ def _differing(
 
 
 def _aligned(
-    former: Iterator[Sequence[Any]], current: Iterator[Sequence[Any]], key: int
-) -> Iterator[tuple[Sequence[Any] | None, Sequence[Any] | None]]:
+    former: Iterator[tuple[Any, ...]], current: Iterator[tuple[Any, ...]], key: int
+) -> Iterator[tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]]:
     before, after = next(former, None), next(current, None)
     while before is not None or after is not None:
         if after is None or (before is not None and before[:key] < after[:key]):
@@ -93,7 +97,5 @@ def _aligned(
             before, after = next(former, None), next(current, None)
 
 
-def _shown(row: Sequence[Any] | None) -> str:
+def _shown(row: tuple[Any, ...] | None) -> str:
     return "nothing" if row is None else repr(tuple(row))
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
@@ -52,6 +53,13 @@ def check_run(field: str, run_id: object) -> None:
 def check_page(limit: object) -> None:
     """Raise unless ``limit`` is from 1 to 1,000."""
     check_integer("limit", limit, 1, MAX_PAGE)
+
+
+def utc(moment: datetime) -> datetime:
+    """An aware time in UTC; ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment.astimezone(UTC)
 
 
 def check_start(field: str, text: object, max_bytes: int = MAX_KEY_BYTES) -> None:

@@ -38,7 +38,9 @@ class SliceCache:
         if known is None or known[0].state.revision != loaded.state.revision:
             self.drop(stream)
             return loaded
-        entries = known[0].state.entries.update(loaded.state.entries)
+        entries = known[0].state.entries
+        for key, entry in loaded.state.entries.items():
+            entries = entries.insert(key, entry)
         return loaded._replace(state=replace(loaded.state, entries=entries))
 
     def put(self, stream: str, current: Slice, touched: Iterable[EntryKey]) -> None:

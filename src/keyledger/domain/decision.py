@@ -17,12 +17,12 @@ from keyledger.domain.partition import (
     EndExpired,
     EntryKey,
     PartitionCommand,
-    PartitionDeleted,
     PartitionEvent,
     PartitionState,
     decide,
     fold,
     keys_of,
+    keys_touched,
 )
 from keyledger.domain.ports import RequestRecord, Session, Slice
 from keyledger.domain.quota import Lease
@@ -40,10 +40,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command on its way; with ``remember`` its request id is to answer a retry with the first outcome."""
+    """A command on its way; with ``remember`` its request id is to answer a retry with the first outcome.
+
+    With ``stop`` it is not taken any more once a command before it in its group was refused.
+    """
 
     command: PartitionCommand
     remember: bool
+    stop: bool = False
+
+
+class NotTakenError(Exception):
+    """The command was not tried: one before it was refused. Internal."""
 
 
 class LeaseNeededError(Exception):
@@ -72,7 +80,7 @@ class Decision:
         self.loaded, self.state, self.leases = loaded, loaded.state, loaded.leases
         self.events: list[PartitionEvent] = []
         self.requests: list[RequestRecord] = []
-        self.results: list[Outcome | RefusedError] = []
+        self.results: list[Outcome | RefusedError | NotTakenError] = []
         self.certain = True
         """False once a command was refused or did nothing: so on this slice, perhaps not on a newer one."""
         self.whole = True
@@ -95,6 +103,9 @@ class Decision:
             QuotaExceededError: a limit is in the way and the session is not locked.
             LeaseNeededError: the session is locked, and the partition needs more of the global quota.
         """
+        if request.stop and any(isinstance(result, Exception) for result in self.results[-1:]):
+            self.results.append(NotTakenError())
+            return
         try:
             outcome = self._known_outcome(request) or self._decided(request, now)
         except RefusedError as refusal:
@@ -131,17 +142,11 @@ class Decision:
             events = self._decide_making_room(command, now)
         self.state = fold(self.state, events)
         self.events += events
-        for event in events:
-            if isinstance(event, PartitionDeleted):
-                self._touched.clear()
-            elif hasattr(event, "key"):
-                self._touched.add((event.scope, event.key))
+        self._touched.update(keys_touched(events))
         if request.remember:
             last = self.state.revision
             recorded_at = self.state.effective_now(now)
-            record = RequestRecord(
-                command.by.request_id, fingerprint(command), before.revision, last, recorded_at
-            )
+            record = RequestRecord(command.by.request_id, fingerprint(command), before.revision, last, recorded_at)
             self.requests.append(record)
             self._known[record.request_id] = record
         return Outcome(events, self.state)

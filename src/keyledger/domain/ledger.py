@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from keyledger.domain import arguments
+from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Caller, Partition
 from keyledger.domain.partition import Attribution, DeletePartition, PartitionCommand
 from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead, UsageRow
 from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
-from keyledger.domain.records import Page, PartitionInfo, RebuildReport, SweepReport, Usage
+from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
 from keyledger.domain.scope import (
     ROOT_RUN_PARTITION,
     STREAM_PREFIX,
     TREE_STREAM_PREFIX,
+    check_text,
     is_tree,
     key_range,
     partition_stream,
@@ -25,6 +28,7 @@ from keyledger.domain.sweeper import Sweeper
 from keyledger.domain.writer import Writer
 
 DEFAULT_SWEEP = 1_000
+MAX_SOURCE_BYTES = 4_096
 _PAGE = 1_000
 
 
@@ -82,8 +86,10 @@ class Ledger:
         root_run_id: str | None = None,
         tool: str | None = None,
     ) -> Partition:
-        """A handle on a partition, which need not exist yet; what is written through it is recorded as
-        done by ``actor``, in ``run_id`` of the dispatch tree ``root_run_id``, through ``tool``.
+        """A handle on a partition, which need not exist yet.
+
+        What is written through it is recorded as done by ``actor``, in ``run_id`` of the dispatch tree
+        ``root_run_id``, through ``tool``.
         """
         stream = partition_stream(partition_id)
         arguments.check_name("actor", actor)
@@ -140,6 +146,25 @@ class Ledger:
         by = Attribution(self._writer.new_request_id(), actor, run_id)
         command = PartitionCommand(DeletePartition(), by)
         return bool(self._writer.execute(partition_stream(partition_id), command).events)
+
+    def import_lines(
+        self,
+        lines: Iterable[str],
+        *,
+        source: str,
+        stop: bool = False,
+        on_error: Callable[[int, KeyledgerError], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """Import JSON lines (see :mod:`keyledger.domain.importer`) in their order within each partition.
+
+        Lines that an earlier import from the same ``source`` did are recognised, for as long as request ids
+        are kept (7 days). A bad line is told to ``on_error`` with its number, and the rest still imported,
+        or with ``stop`` nothing after it. ``progress`` is told how many lines were read.
+        """
+        check_text("source", source, MAX_SOURCE_BYTES)
+        importer = Importer(self._engine, source, stop=stop, on_error=on_error, progress=progress)
+        return importer.run(lines)
 
     def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
         """End up to ``limit`` expired entries as KeyExpired events, across partitions, and tidy up.

@@ -119,7 +119,8 @@ class PartitionDeleted(Event):
     TOPIC = "kv.PartitionDeleted"
 
 
-PartitionEvent: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired | QuotaChanged | PartitionDeleted
+KeyEvent: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired
+PartitionEvent: TypeAlias = KeyEvent | QuotaChanged | PartitionDeleted
 
 EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
     KeySet,
@@ -231,9 +232,7 @@ def _written(before: StoredEntry | None, event: KeySet | KeyIncremented) -> Stor
     )
 
 
-def _with_entry(
-    state: PartitionState, event: KeySet | KeyIncremented | KeyDeleted | KeyExpired, after: StoredEntry | None
-) -> PartitionState:
+def _with_entry(state: PartitionState, event: KeyEvent, after: StoredEntry | None) -> PartitionState:
     key = (event.scope, event.key)
     before = state.entries.get(key)
     used = state.used_bytes - (before.size if before else 0) + (after.size if after else 0)
@@ -363,6 +362,11 @@ class PartitionCommand:
     limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
 
 
+def keys_touched(events: Iterable[PartitionEvent]) -> tuple[EntryKey, ...]:
+    """The keys that ``events`` changed one by one, each once, in order."""
+    return tuple(dict.fromkeys((event.scope, event.key) for event in events if isinstance(event, KeyEvent)))
+
+
 def keys_of(action: Action) -> tuple[EntryKey, ...]:
     """The entries that an action reads: what a slice must hold before ``decide``."""
     match action:
@@ -447,7 +451,7 @@ class _Draft:
                 request_id=self.command.by.request_id,
                 scope=key[0],
                 key=key[1],
-                expired_at=entry.expires_at,  # type: ignore[arg-type]
+                expired_at=entry.expires_at,
             )
         )
 
@@ -485,7 +489,12 @@ class _Draft:
         self._check_size(value)
         kept = live.expires_at if live and action.ttl is None else self._expires_at(action.ttl)
         self.append(
-            KeyIncremented, scope=action.scope, key=action.key, delta=action.delta, value=value, expires_at=kept
+            KeyIncremented,
+            scope=action.scope,
+            key=action.key,
+            delta=action.delta,
+            value=value,
+            expires_at=kept,
         )
 
     def _check_size(self, value: bytes) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -242,7 +241,7 @@ class Storage(Session, Protocol):
         """Delete a lease's row and credit its bytes to the global row; nothing if it is gone already."""
         ...
 
-    def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> Iterable[str]:
+    def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         """Drop and rebuild a stream's inline read models from its events, in one transaction.
 
         Writers of the stream wait or get LedgerBusyError. ``progress`` is told how many events were read.
@@ -250,7 +249,7 @@ class Storage(Session, Protocol):
         """
         ...
 
-    def all_streams(self) -> Iterator[tuple[str, int]]:
+    def all_streams(self) -> list[tuple[str, int]]:
         """Every stream that has events, with its last revision."""
         ...
 

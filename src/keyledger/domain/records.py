@@ -113,3 +113,12 @@ class RebuildReport:
     partitions: int
     events: int
     differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, in lines: done now, recognised as done before, and bad."""
+
+    imported: int
+    repeated: int
+    failed: int

@@ -79,7 +79,7 @@ def partition_of(stream: str) -> str:
 
 
 def key_range(prefix: str, after: str) -> tuple[str, str]:
-    """The half-open range, in UTF-8 byte order, of what begins with ``prefix`` and comes after ``after``.
+    r"""The half-open range, in UTF-8 byte order, of what begins with ``prefix`` and comes after ``after``.
 
     ``key_range("ab", "") == ("ab", "ac")``; after ``abc`` it begins at ``abc\x01``, the first name that can
     follow it, as names hold no NUL.

@@ -35,9 +35,7 @@ class Sweeper:
 
     def _end_expired(self, limit: int) -> int:
         ended, after = 0, ""
-        while ended < limit and (
-            streams := self._storage.expiring_streams(after, _PAGE, self._clock.now())
-        ):
+        while ended < limit and (streams := self._storage.expiring_streams(after, _PAGE, self._clock.now())):
             for stream in streams:
                 while ended < limit:
                     wanted = min(_PER_COMMAND, limit - ended)
@@ -70,7 +68,15 @@ class Sweeper:
             changes = self._project(state, ())
             try:
                 session.commit(
-                    Commit(stream, state.revision, leases.version, (), changes, leases.without(lease.lease_id), ())
+                    Commit(
+                        stream,
+                        state.revision,
+                        leases.version,
+                        (),
+                        changes,
+                        leases.without(lease.lease_id),
+                        (),
+                    )
                 )
             except HeadMovedError:
                 return False

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from keyledger.domain.errors import ValueSerializationError
 
-JSONValue: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+JSONValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 MAX_VALUE_BYTES = 65_536
 """The default cap on one value's JSON text, in bytes (kv_set's 64 KiB default)."""
@@ -133,6 +133,6 @@ _DECODER = json.JSONDecoder(
 
 
 def json_type(text: bytes) -> str:
-    """The JSON type of a compact JSON text, told by its first byte: object, array, string, …"""
+    """The JSON type of a compact JSON text, told by its first byte: object, array, string and so on."""
     names = {b"{": "object", b"[": "array", b'"': "string", b"t": "boolean", b"f": "boolean", b"n": "null"}
     return names.get(text[:1], "number")

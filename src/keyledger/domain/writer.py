@@ -21,12 +21,20 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from keyledger.domain.cache import SliceCache
-from keyledger.domain.decision import Decision, LeaseNeededError, Outcome, Request, keys_of_group
+from keyledger.domain.decision import (
+    Decision,
+    LeaseNeededError,
+    NotTakenError,
+    Outcome,
+    Request,
+    keys_of_group,
+)
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     InvalidArgumentError,
     LedgerClosedError,
     QuotaExceededError,
+    RefusedError,
     StorageError,
     StorageUnavailableError,
 )
@@ -42,10 +50,24 @@ MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 
 @dataclass(slots=True, eq=False)
-class _Pending:
+class _Slot:
+    """A request, and later its result."""
+
     request: Request
     result: Outcome | BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """What one thread waits for: a request, or a run of them."""
+
+    slots: list[_Slot]
+    alone: bool
     turn: Lock = field(default_factory=Lock)
+
+    @property
+    def done(self) -> bool:
+        return self.slots[-1].result is not None
 
 
 class _Offer(NamedTuple):
@@ -53,11 +75,6 @@ class _Offer(NamedTuple):
 
     lease: Lease
     version: int
-
-
-def _alone(pending: _Pending) -> bool:
-    """Whether a command shares its transaction with no other: its rows are not made one by one."""
-    return isinstance(pending.request.command.action, DeletePartition)
 
 
 class _Lane:
@@ -100,17 +117,34 @@ class Writer:
             RefusedError: a rule says no, and nothing was written.
             StorageError: the database is in the way; unless it says otherwise, nothing was written.
         """
-        self._check_time(command)
-        pending = _Pending(Request(command, remember))
-        lane = self._enter(stream)
-        try:
-            self._take_turn(lane, stream, pending)
-        finally:
-            self._leave()
-        if isinstance(pending.result, BaseException):
-            raise pending.result
-        assert pending.result is not None  # noqa: S101 - _lead leaves a result
-        return pending.result
+        slot = _Slot(Request(command, remember))
+        alone = isinstance(command.action, DeletePartition)  # its rows are not made key by key
+        self._take_turn(stream, _Pending([slot], alone))
+        if isinstance(slot.result, BaseException):
+            raise slot.result
+        assert slot.result is not None  # noqa: S101 - a turn leaves a result
+        return slot.result
+
+    def execute_all(
+        self, stream: str, commands: Sequence[PartitionCommand], *, stop: bool
+    ) -> list[Outcome | RefusedError]:
+        """Do ``commands`` in one transaction, each remembered by its request id; what became of each.
+
+        A refused command does not keep the others from being done, unless ``stop``: then none after it is,
+        and the list ends with its refusal.
+
+        Raises:
+            StorageError: the database is in the way; unless it says otherwise, nothing was written.
+        """
+        slots = [_Slot(Request(command, remember=True, stop=stop)) for command in commands]
+        self._take_turn(stream, _Pending(slots, alone=True))
+        results: list[Outcome | RefusedError] = []
+        for slot in slots:
+            if isinstance(slot.result, Outcome | RefusedError):
+                results.append(slot.result)
+            elif not isinstance(slot.result, NotTakenError):
+                raise slot.result or AssertionError("a turn leaves a result")
+        return results
 
     def close(self) -> None:
         """Take no more commands, and return when those taken are done."""
@@ -119,7 +153,16 @@ class Writer:
             while self._active:
                 self._idle.wait()
 
-    def _take_turn(self, lane: _Lane, stream: str, pending: _Pending) -> None:
+    def _take_turn(self, stream: str, pending: _Pending) -> None:
+        for slot in pending.slots:
+            self._check_time(slot.request.command)
+        lane = self._enter(stream)
+        try:
+            self._wait_and_lead(lane, stream, pending)
+        finally:
+            self._leave()
+
+    def _wait_and_lead(self, lane: _Lane, stream: str, pending: _Pending) -> None:
         with lane.mutex:
             leads = not lane.busy
             lane.busy = True
@@ -128,7 +171,7 @@ class Writer:
                 lane.queue.append(pending)
         if not leads:
             pending.turn.acquire()  # until a leader has done this command, or hands over the lead
-        if pending.result is None:
+        if not pending.done:
             self._lead(lane, stream, pending)
 
     def forget(self, stream: str) -> None:
@@ -139,7 +182,9 @@ class Writer:
         given = command.by.recorded_at
         if given is not None and given > self._clock.now() + MAX_CLOCK_SKEW:
             raise InvalidArgumentError(
-                "recorded_at", given.isoformat(), f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock"
+                "recorded_at",
+                given.isoformat(),
+                f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock",
             )
 
     # ------------------------------------------------------------------------------------ the queue
@@ -164,10 +209,10 @@ class Writer:
         """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
         group = [first]
         with lane.mutex:
-            while lane.queue and len(group) < MAX_GROUP and not _alone(group[-1]) and not _alone(lane.queue[0]):
+            while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
                 group.append(lane.queue.popleft())
         try:
-            self._commit_group(stream, group)
+            self._commit_group(stream, [slot for pending in group for slot in pending.slots])
         finally:
             with lane.mutex:
                 heir = lane.queue.popleft() if lane.queue else None
@@ -177,22 +222,22 @@ class Writer:
             if heir is not None:
                 heir.turn.release()
 
-    def _commit_group(self, stream: str, group: list[_Pending]) -> None:
+    def _commit_group(self, stream: str, group: list[_Slot]) -> None:
         try:
             self._commit(stream, list(group))
         except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
             self._cache.drop(stream)
-            waiting = [pending for pending in group if pending.result is None]
-            if len(group) > 1 and isinstance(error, StorageError):
-                for pending in waiting:
-                    self._commit_group(stream, [pending])
+            waiting = [slot for slot in group if slot.result is None]
+            if len(group) > 1 and isinstance(error, StorageError) and not group[0].request.stop:
+                for slot in waiting:
+                    self._commit_group(stream, [slot])
             else:
-                for pending in waiting:
-                    pending.result = error
+                for slot in waiting:
+                    slot.result = error
 
     # ------------------------------------------------------------------------------------ one group
 
-    def _commit(self, stream: str, group: list[_Pending]) -> None:
+    def _commit(self, stream: str, group: list[_Slot]) -> None:
         try:
             return self._attempt_optimistically(stream, group)
         except (HeadMovedError, QuotaExceededError):
@@ -213,8 +258,8 @@ class Writer:
                 self._storage.return_lease(offer.lease.lease_id)
         return None
 
-    def _attempt_optimistically(self, stream: str, group: list[_Pending]) -> None:
-        requests = [pending.request for pending in group]
+    def _attempt_optimistically(self, stream: str, group: list[_Slot]) -> None:
+        requests = [slot.request for slot in group]
         if not any(request.remember for request in requests):
             cached = self._cache.get(stream, keys_of_group(requests))
             if cached is not None:
@@ -225,8 +270,8 @@ class Writer:
         decision = self._decide(self._storage, loaded, requests, locked=False)
         return self._finish(self._storage, stream, group, decision)
 
-    def _attempt_locked(self, stream: str, group: list[_Pending], offered: list[_Offer]) -> None:
-        requests = [pending.request for pending in group]
+    def _attempt_locked(self, stream: str, group: list[_Slot], offered: list[_Offer]) -> None:
+        requests = [slot.request for slot in group]
         with self._storage.exclusive(stream) as session:
             loaded = self._load(session, stream, requests)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
@@ -259,7 +304,7 @@ class Writer:
             decision.take(request, request.command.by.recorded_at or self._clock.now())
         return decision
 
-    def _finish(self, session: Session, stream: str, group: list[_Pending], decision: Decision) -> None:
+    def _finish(self, session: Session, stream: str, group: list[_Slot], decision: Decision) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
             commit = Commit(
@@ -277,12 +322,12 @@ class Writer:
                 if not self._is_committed(commit):
                     raise
         if decision.whole:
-            touched = keys_of_group(pending.request for pending in group)
+            touched = keys_of_group(slot.request for slot in group)
             self._cache.put(stream, Slice(decision.state, decision.leases), touched)
         else:
             self._cache.drop(stream)
-        for pending, result in zip(group, decision.results, strict=True):
-            pending.result = result
+        for slot, result in zip(group, decision.results, strict=True):
+            slot.result = result
 
     def _is_committed(self, commit: Commit) -> bool:
         """Whether the commit took place and only its acknowledgement was lost.

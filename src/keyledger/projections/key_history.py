@@ -6,6 +6,7 @@ from typing import assert_never
 
 from keyledger.domain.partition import (
     KeyDeleted,
+    KeyEvent,
     KeyExpired,
     KeyIncremented,
     KeySet,
@@ -14,9 +15,6 @@ from keyledger.domain.partition import (
     QuotaChanged,
 )
 from keyledger.domain.ports import HistoryRow
-
-PARTITION_DELETED = "partition_deleted"
-"""The operation of the rows that a PartitionDeleted leaves, one for each entry that stood before it."""
 
 
 def project(event: PartitionEvent) -> HistoryRow | None:
@@ -36,7 +34,7 @@ def project(event: PartitionEvent) -> HistoryRow | None:
             assert_never(event)
 
 
-def _row(event: KeySet | KeyIncremented | KeyDeleted | KeyExpired, operation: str, size: int) -> HistoryRow:
+def _row(event: KeyEvent, operation: str, size: int) -> HistoryRow:
     return HistoryRow(
         event.scope,
         event.key,

@@ -40,7 +40,7 @@ class _Rows:
     """The inline read models of one stream."""
 
     head: HeadRow = _NO_HEAD
-    leases: Leases = Leases()
+    leases: Leases = Leases()  # noqa: RUF009 - a tuple
     entries: dict[EntryKey, StoredEntry] = field(default_factory=dict)
     history: dict[EntryKey, list[HistoryRow]] = field(default_factory=dict)
     requests: dict[str, RequestRecord] = field(default_factory=dict)
@@ -50,7 +50,15 @@ class _Rows:
         if changes.cleared is not None:
             event = changes.cleared
             for scope, key in self.entries:
-                ended = (scope, key, event.originator_version, "partition_deleted", 0, event.recorded_at, None)
+                ended = (
+                    scope,
+                    key,
+                    event.originator_version,
+                    "partition_deleted",
+                    0,
+                    event.recorded_at,
+                    None,
+                )
                 self.history[scope, key].append(HistoryRow(*ended, event.changed_by, event.run_id))
             self.entries.clear()
         for entry_key, entry in changes.entries:
@@ -90,7 +98,10 @@ class Recorder(POPOApplicationRecorder):
         with self.lock:
             rows = self.streams.get(commit.stream, _Rows())
             known = any(record.request_id in rows.requests for record in commit.requests)
-            if known or (rows.head.revision, rows.leases.version) != (commit.expected, commit.expected_leases):
+            if known or (rows.head.revision, rows.leases.version) != (
+                commit.expected,
+                commit.expected_leases,
+            ):
                 raise HeadMovedError
             returned = super()._insert_events(stored_events)
             self.streams[commit.stream] = rows
@@ -206,9 +217,9 @@ class MemoryStorage:
             due = sorted(name for name, rows in streams.items() if name > after and rows.expired(rows.now(now)))
             return due[:limit]
 
-    def all_streams(self) -> Iterator[tuple[str, int]]:
+    def all_streams(self) -> list[tuple[str, int]]:
         with self._locked() as streams:
-            yield from sorted((name, rows.head.revision) for name, rows in streams.items())
+            return sorted((name, rows.head.revision) for name, rows in streams.items())
 
     # -------------------------------------------------------------------------------- housekeeping
 

@@ -76,12 +76,14 @@ class Datastore(PostgresDatastore):
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
             connection.execute("CREATE TABLE IF NOT EXISTS keyledger_schema (version integer PRIMARY KEY)")
-            row = connection.execute("SELECT coalesce(max(version), 0) AS version FROM keyledger_schema").fetchone()
+            row = connection.execute(
+                "SELECT coalesce(max(version), 0) AS version FROM keyledger_schema"
+            ).fetchone()
             version = row["version"] if row else 0
             if version > len(MIGRATIONS):
                 raise NewerLedgerError(f"schema version {version} of {self.schema!r}")
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
-                connection.execute(script)  # type: ignore[call-overload]
+                connection.execute(script)
                 connection.execute("INSERT INTO keyledger_schema (version) VALUES (%s)", (number,))
 
     @contextmanager

@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.sql.rows import ENTRY_COLUMNS, Rows
+from keyledger.domain.partition import EntryKey, StoredEntry
 from keyledger.domain.ports import Commit, HeadMovedError, HistoryRow, RequestRecord
 
 
@@ -35,7 +36,10 @@ class Recorder(PostgresApplicationRecorder):
         self, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **_: Any
     ) -> Sequence[int] | None:
         """Append in one statement; for the library's callers, the notification ids."""
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        with (
+            self.datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
             if commit is not None:
                 self.write(cursor, commit, stored_events)
                 return None
@@ -51,10 +55,13 @@ class Recorder(PostgresApplicationRecorder):
         if changes.cleared is not None:
             statement = SQL.append_partition_deleted
             parameters["events"] = _json([_event_row(event) for event in stored_events])
-            parameters["changed_by"], parameters["run_id"] = changes.cleared.changed_by, changes.cleared.run_id
-        elif len(stored_events) == 1 and len(changes.entries) == 1 and changes.entries[0][1] and not commit.requests:
+            parameters["changed_by"], parameters["run_id"] = (
+                changes.cleared.changed_by,
+                changes.cleared.run_id,
+            )
+        elif (put := _single_put(commit)) is not None:
             statement = SQL.append_put
-            parameters.update(zip(ENTRY_COLUMNS, self._rows.entry_columns(*changes.entries[0]), strict=True))
+            parameters.update(zip(ENTRY_COLUMNS, self._rows.entry_columns(*put), strict=True))
             parameters["topic"], parameters["state"] = stored_events[0].topic, stored_events[0].state
             parameters["operation"] = changes.history[0].operation
         else:
@@ -64,7 +71,7 @@ class Recorder(PostgresApplicationRecorder):
         if not moved:
             raise HeadMovedError
 
-    def _group_parameters(self, commit: Commit, stored_events: Sequence[StoredEvent]) -> dict[str, bytes]:
+    def _group_parameters(self, commit: Commit, stored_events: Sequence[StoredEvent]) -> dict[str, str]:
         entries = commit.changes.entries
         put = [self._entry_row(key, entry) for key, entry in entries if entry is not None]
         gone = [{"scope": key[0], "key": key[1]} for key, entry in entries if entry is None]
@@ -80,6 +87,14 @@ class Recorder(PostgresApplicationRecorder):
         row = _named(ENTRY_COLUMNS, self._rows.entry_columns(*entry))
         row["value"] = b64encode(row["value"]).decode()
         return row
+
+
+def _single_put(commit: Commit) -> tuple[EntryKey, StoredEntry] | None:
+    """What a commit puts, if one event that puts one key is all there is to it."""
+    if len(commit.events) != 1 or len(commit.changes.entries) != 1 or commit.requests:
+        return None
+    key, entry = commit.changes.entries[0]
+    return None if entry is None else (key, entry)
 
 
 def _event_row(event: StoredEvent) -> dict[str, Any]:

@@ -53,9 +53,7 @@ class _Locked(_Parameters, SessionReads):
 class PostgresStorage(_Parameters, StorageReads):
     """Events and inline read models of a ledger in one schema of a PostgreSQL database."""
 
-    def __init__(
-        self, url: str, mapper: EventMapper, *, schema: str, pool_size: int, lock_timeout: float
-    ) -> None:
+    def __init__(self, url: str, mapper: EventMapper, *, schema: str, pool_size: int, lock_timeout: float) -> None:
         super().__init__(SQL, Rows(mapper, _same, _same))
         self.mapper = mapper
         self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
@@ -177,16 +175,14 @@ def _same(moment: Any) -> Any:
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[Any]:
-    return cursor.execute(sql.SQL(statement), parameters, prepare=True, binary=True).fetchall()  # type: ignore[arg-type]
+    return cursor.execute(sql.SQL(statement), parameters, prepare=True, binary=True).fetchall()
 
 
 def _run(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> int:
-    return cursor.execute(sql.SQL(statement), parameters).rowcount  # type: ignore[arg-type]
+    return cursor.execute(sql.SQL(statement), parameters).rowcount
 
 
-def _stream(
-    connection: Connection[Any], statement: str, parameters: dict[str, Any]
-) -> Iterator[tuple[Any, ...]]:
+def _stream(connection: Connection[Any], statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     """Rows by a server-side cursor, so that a large table never stands in memory."""
     with connection.cursor(name=f"keyledger_{id(parameters)}", row_factory=tuple_row, binary=True) as cursor:
         cursor.execute(statement, parameters)

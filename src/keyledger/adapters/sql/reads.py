@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from keyledger.adapters.sql.rows import Rows
 from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry
-from keyledger.domain.ports import ReadEntry, Slice, StoredVersion, StreamHead, UsageRow
+from keyledger.domain.ports import ReadEntry, RequestRecord, Slice, StoredVersion, StreamHead, UsageRow
 from keyledger.domain.quota import Lease
 from keyledger.domain.scope import key_range
 
@@ -76,7 +76,7 @@ class SessionReads:
             return Slice(PartitionState(stream))
         state, leases = self._rows.head(stream, found[0][:8])
         entries = [self._rows.entry(row[8:]) for row in found if row[8] is not None]
-        known = ()
+        known: tuple[RequestRecord, ...] = ()
         if request_ids:
             asked = {"stream": stream, "request_ids": self._array(request_ids)}
             known = tuple(map(self._rows.request, self._all(self._sql.load_requests, asked)))

@@ -52,8 +52,19 @@ class Rows:
     # ------------------------------------------------------------------------------------- reading
 
     def entry(self, row: Sequence[Any]) -> tuple[EntryKey, StoredEntry]:
-        """From scope, key, value, revision, create_revision, created_at, updated_at, expires_at, changed_by, run_id."""
-        scope, key, value, revision, create_revision, created_at, updated_at, expires_at, changed_by, run_id = row
+        """From the columns of current_value less the first and ``size``."""
+        (
+            scope,
+            key,
+            value,
+            revision,
+            create_revision,
+            created_at,
+            updated_at,
+            expires_at,
+            changed_by,
+            run_id,
+        ) = row
         return (scope, key), StoredEntry(
             self.mapper.unseal(value),
             revision,
@@ -80,11 +91,14 @@ class Rows:
 
     def version(self, row: Sequence[Any]) -> HistoryRow:
         """From the columns of key_history less the first."""
-        return HistoryRow(*row[:5], self._to_time(row[5]), self._maybe(row[6]), *row[7:9])
+        scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id = row[:9]
+        recorded_at, expires_at = self._to_time(recorded_at), self._maybe(expires_at)
+        return HistoryRow(scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id)
 
     def request(self, row: Sequence[Any]) -> RequestRecord:
         """From the columns of request_log less the first."""
-        return RequestRecord(*row[:4], self._to_time(row[4]))
+        request_id, fingerprint, first, last, recorded_at = row
+        return RequestRecord(request_id, fingerprint, first, last, self._to_time(recorded_at))
 
     def unsealed(self, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
         """Rows whose last column is a value, decrypted: two encryptions of one value differ."""

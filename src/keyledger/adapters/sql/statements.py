@@ -18,4 +18,8 @@ def load_statements(kind: type[T], package: str) -> T:
 def load_migrations(package: str) -> list[str]:
     """The texts of ``package``'s ``migrations/*.sql``, in the order of their names."""
     folder = files(package) / "migrations"
-    return [path.read_text() for path in sorted(folder.iterdir(), key=lambda path: path.name) if path.name.endswith(".sql")]
+    return [
+        path.read_text()
+        for path in sorted(folder.iterdir(), key=lambda path: path.name)
+        if path.name.endswith(".sql")
+    ]

@@ -121,14 +121,21 @@ class SQLiteStorage(_Parameters, StorageReads):
 
             def put_head(changes: ReadModelChanges) -> None:
                 head = self._rows.head_parameters(stream, changes.head, leases)
-                cursor.execute(SQL.put_head, {**head, "expected": state.revision, "expected_leases": leases.version})
+                cursor.execute(
+                    SQL.put_head, {**head, "expected": state.revision, "expected_leases": leases.version}
+                )
 
             def write(changes: ReadModelChanges) -> None:
                 self.recorder.write_rows(cursor, stream, changes)
 
             former = project(state, ())
             put_head(former)
-            for copying in (SQL.copy_entries, SQL.copy_versions, SQL.remove_all_entries, SQL.remove_all_versions):
+            for copying in (
+                SQL.copy_entries,
+                SQL.copy_versions,
+                SQL.remove_all_entries,
+                SQL.remove_all_versions,
+            ):
                 cursor.execute(copying, of_stream)
             current = rebuilt(stream, session, project, write, progress)
             put_head(current)

@@ -1,0 +1,159 @@
+"""Importing a history from elsewhere: JSON lines in, events out.
+
+A line is ``{"partition", "scope", "key", "op", "value", "ttl", "actor", "run_id", "recorded_at"}``: ``op`` is
+``set`` (the default) or ``delete``, ``scope`` is ``skill`` unless given, ``recorded_at`` keeps the line's own
+time and never goes back within a partition. Each line has a request id made of source, line number and text, so an
+import that was interrupted is simply run again: what was done is recognised and not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from keyledger.domain import arguments
+from keyledger.domain.arguments import utc
+from keyledger.domain.errors import InvalidArgumentError, KeyledgerError
+from keyledger.domain.partition import Attribution, Delete, PartitionCommand, Set
+from keyledger.domain.records import ImportReport
+from keyledger.domain.scope import SKILL, check_key, check_scope, partition_stream, stream_of
+from keyledger.domain.values import check_value, parse_json
+
+if TYPE_CHECKING:
+    from keyledger.domain.ledger import Engine
+
+BATCH = 500
+"""The most lines that one transaction commits."""
+
+_FIELDS = {"partition", "scope", "key", "op", "value", "ttl", "actor", "run_id", "recorded_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    stream: str
+    command: PartitionCommand
+
+
+class Importer:
+    """One import; ``on_error`` is told of each bad line, ``progress`` of how many lines were read so far."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        source: str,
+        *,
+        stop: bool,
+        on_error: Callable[[int, KeyledgerError], None] | None,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._engine, self._source, self._stop = engine, source, stop
+        self._on_error, self._progress = on_error, progress
+        self._imported = self._repeated = self._failed = 0
+
+    def run(self, lines: Iterable[str]) -> ImportReport:
+        """Import ``lines``, a batch at a time."""
+        numbered = enumerate(lines, 1)
+        while batch := list(islice(numbered, BATCH)):
+            self._import(list(self._parsed(batch)))
+            if self._progress is not None:
+                self._progress(batch[-1][0])
+            if self._stop and self._failed:
+                break
+        return ImportReport(self._imported, self._repeated, self._failed)
+
+    def _parsed(self, batch: list[tuple[int, str]]) -> Iterator[_Line]:
+        for number, text in batch:
+            if text.strip():
+                try:
+                    yield self._line(number, text)
+                except KeyledgerError as error:
+                    self._fail(number, error)
+                    if self._stop:
+                        return
+
+    def _import(self, lines: list[_Line]) -> None:
+        """Commit the lines of each stream together, or with ``stop`` each stretch of one stream in turn."""
+        for stretch in self._stretches(lines):
+            commands = [line.command for line in stretch]
+            results = self._engine.writer.execute_all(stretch[0].stream, commands, stop=self._stop)
+            for line, result in zip(stretch, results, strict=False):
+                if isinstance(result, KeyledgerError):
+                    self._fail(line.number, result)
+                elif result.state is None:
+                    self._repeated += 1
+                else:
+                    self._imported += 1
+            if self._stop and len(results) < len(stretch):
+                return
+
+    def _stretches(self, lines: list[_Line]) -> Iterable[list[_Line]]:
+        stretches: list[list[_Line]] = []
+        by_stream: dict[str, list[_Line]] = {}
+        for line in lines:
+            if self._stop and stretches and stretches[-1][-1].stream == line.stream:
+                stretches[-1].append(line)
+            elif self._stop:
+                stretches.append([line])
+            else:
+                by_stream.setdefault(line.stream, []).append(line)
+        return stretches or by_stream.values()
+
+    def _fail(self, number: int, error: KeyledgerError) -> None:
+        self._failed += 1
+        if self._on_error is not None:
+            self._on_error(number, error)
+
+    def _line(self, number: int, text: str) -> _Line:
+        fields = parse_json(text, "line")
+        if not isinstance(fields, dict):
+            raise InvalidArgumentError("line", fields, "a JSON object")
+        for field in fields.keys() - _FIELDS:
+            raise InvalidArgumentError("line", field, f"the fields {', '.join(sorted(_FIELDS))}")
+        partition = partition_stream(_required(fields, "partition"))
+        scope, run_id, actor = fields.get("scope", SKILL), fields.get("run_id"), fields.get("actor")
+        check_scope(scope)
+        arguments.check_name("actor", actor)
+        arguments.check_run("run_id", run_id)
+        digest = sha256(f"{self._source}\0{number}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
+        by = Attribution(f"import:{digest[:32]}", actor, run_id, tool="import", recorded_at=_recorded_at(fields))
+        stream = stream_of(partition, scope)
+        return _Line(
+            number, stream, PartitionCommand(self._action(fields, scope), by, self._engine.limits(stream))
+        )
+
+    def _action(self, fields: dict[str, Any], scope: str) -> Set | Delete:
+        key, operation = _required(fields, "key"), fields.get("op", "set")
+        check_key(key)
+        if operation == "delete":
+            for field in ("value", "ttl"):
+                if fields.get(field) is not None:
+                    raise InvalidArgumentError(field, fields[field], "nothing, as a delete takes none")
+            return Delete(scope, key)
+        if operation != "set":
+            raise InvalidArgumentError("op", operation, "'set' or 'delete'")
+        value, ttl = _required(fields, "value"), fields.get("ttl")
+        check_value(value)
+        arguments.check_ttl(ttl)
+        return Set(scope, key, self._engine.codec.encode(value), ttl)
+
+
+def _required(fields: dict[str, Any], field: str) -> Any:
+    if field not in fields:
+        raise InvalidArgumentError(field, None, "given in every line (value: in every set)")
+    return fields[field]
+
+
+def _recorded_at(fields: dict[str, Any]) -> datetime | None:
+    text = fields.get("recorded_at")
+    if text is None:
+        return None
+    try:
+        return utc(datetime.fromisoformat(text))
+    except (TypeError, ValueError, OverflowError):
+        allowed = "an ISO 8601 time with its offset from UTC, as 2026-01-31T12:00:00Z"
+        raise InvalidArgumentError("recorded_at", text, allowed) from None
