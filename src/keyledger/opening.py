@@ -66,21 +66,41 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         StorageUnavailableError: the database cannot be reached.
         NewerLedgerError: a newer keyledger wrote it.
     """
-    for field, limit in (("quota", quota), ("global_quota", global_quota)):
-        if limit is not None:
-            arguments.check_integer(field, limit, 0)
-    for field, limit in (
-        ("max_value_bytes", max_value_bytes),
-        ("max_keys", max_keys),
-        ("tree_quota", tree_quota),
-    ):
-        arguments.check_integer(field, limit, 1)
     arguments.check_ttl(lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
     options: dict[str, Any] = {"lock_timeout": lock_timeout, "schema": schema, "pool_size": pool_size}
-    storage = _storage(url, mapper, options)
+    return ledger_on(
+        lambda: _storage(url, mapper, options),
+        quota=quota,
+        global_quota=global_quota,
+        max_value_bytes=max_value_bytes,
+        max_keys=max_keys,
+        tree_quota=tree_quota,
+        clock=clock,
+    )
+
+
+def ledger_on(
+    connect: Callable[[], Storage],
+    *,
+    quota: int | None = DEFAULT_QUOTA_BYTES,
+    global_quota: int | None = None,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+    max_keys: int = MAX_KEYS,
+    tree_quota: int = DEFAULT_TREE_BYTES,
+    clock: Clock | None = None,
+) -> Ledger:
+    """A ledger on the storage that ``connect`` returns: for adapters that :func:`open` does not know.
+
+    The limits and errors are those of :func:`open`; ``connect`` is called once they are found good.
+    """
+    for field, limit in (("quota", quota), ("global_quota", global_quota)):
+        if limit is not None:
+            arguments.check_integer(field, limit, 0)
+    for field, least in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
+        arguments.check_integer(field, least, 1)
     settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota)
-    ledger = Ledger(storage, inline.project, clock or SystemClock(), OrjsonCodec(), settings)
+    ledger = Ledger(connect(), inline.project, clock or SystemClock(), OrjsonCodec(), settings)
     _open_ledgers.add(ledger)
     return ledger
 

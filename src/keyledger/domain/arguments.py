@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import isfinite
-from typing import Any
+from math import inf
 
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.scope import MAX_ID_BYTES, MAX_KEY_BYTES, check_id, check_text
@@ -24,12 +23,8 @@ def check_ttl(ttl: object) -> None:
     """Raise unless ``ttl`` is None or a finite number of seconds > 0 (no bool)."""
     if ttl is None:
         return
-    if type(ttl) not in (int, float) or not _is_positive(ttl):
+    if not isinstance(ttl, int | float) or isinstance(ttl, bool) or not 0 < ttl < inf:
         raise InvalidArgumentError("ttl", ttl, "a finite number of seconds greater than 0, or None")
-
-
-def _is_positive(ttl: Any) -> bool:
-    return ttl > 0 and (type(ttl) is int or isfinite(ttl))
 
 
 def check_revision(field: str, revision: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """The most lines that one transaction commits."""
+
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far ahead of the clock a line's recorded_at may be."""
 
 _FIELDS = {"partition", "scope", "key", "op", "value", "ttl", "actor", "run_id", "recorded_at"}
 
@@ -120,7 +123,9 @@ class Importer:
         arguments.check_name("actor", actor)
         arguments.check_run("run_id", run_id)
         digest = sha256(f"{self._source}\0{number}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
-        by = Attribution(f"import:{digest[:32]}", actor, run_id, tool="import", recorded_at=_recorded_at(fields))
+        by = Attribution(
+            f"import:{digest[:32]}", actor, run_id, tool="import", recorded_at=self._recorded_at(fields)
+        )
         stream = stream_of(partition, scope)
         return _Line(
             number, stream, PartitionCommand(self._action(fields, scope), by, self._engine.limits(stream))
@@ -141,19 +146,22 @@ class Importer:
         arguments.check_ttl(ttl)
         return Set(scope, key, self._engine.codec.encode(value), ttl)
 
+    def _recorded_at(self, fields: dict[str, Any]) -> datetime | None:
+        text = fields.get("recorded_at")
+        if text is None:
+            return None
+        try:
+            moment = utc(datetime.fromisoformat(text))
+        except (TypeError, ValueError, OverflowError):
+            allowed = "an ISO 8601 time with its offset from UTC, as 2026-01-31T12:00:00Z"
+            raise InvalidArgumentError("recorded_at", text, allowed) from None
+        if moment > self._engine.clock.now() + MAX_CLOCK_SKEW:
+            allowed = f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock"
+            raise InvalidArgumentError("recorded_at", text, allowed)
+        return moment
 
-def _required(fields: dict[str, Any], field: str) -> Any:
+
+def _required(fields: dict[str, Any], field: str) -> Any:  # noqa: ANN401 - checked by the caller
     if field not in fields:
         raise InvalidArgumentError(field, None, "given in every line (value: in every set)")
     return fields[field]
-
-
-def _recorded_at(fields: dict[str, Any]) -> datetime | None:
-    text = fields.get("recorded_at")
-    if text is None:
-        return None
-    try:
-        return utc(datetime.fromisoformat(text))
-    except (TypeError, ValueError, OverflowError):
-        allowed = "an ISO 8601 time with its offset from UTC, as 2026-01-31T12:00:00Z"
-        raise InvalidArgumentError("recorded_at", text, allowed) from None

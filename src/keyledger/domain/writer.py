@@ -14,7 +14,6 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import count
 from threading import Condition, Lock
 from typing import NamedTuple
@@ -31,7 +30,6 @@ from keyledger.domain.decision import (
 )
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
-    InvalidArgumentError,
     LedgerClosedError,
     QuotaExceededError,
     RefusedError,
@@ -44,9 +42,6 @@ from keyledger.domain.quota import Lease, block_for
 
 MAX_GROUP = 128
 """The most commands that one transaction commits."""
-
-MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""How far ahead of the clock a supplied recorded_at may be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -154,8 +149,6 @@ class Writer:
                 self._idle.wait()
 
     def _take_turn(self, stream: str, pending: _Pending) -> None:
-        for slot in pending.slots:
-            self._check_time(slot.request.command)
         lane = self._enter(stream)
         try:
             self._wait_and_lead(lane, stream, pending)
@@ -177,15 +170,6 @@ class Writer:
     def forget(self, stream: str) -> None:
         """Drop what is cached of a stream, after something other than this writer changed its rows."""
         self._cache.drop(stream)
-
-    def _check_time(self, command: PartitionCommand) -> None:
-        given = command.by.recorded_at
-        if given is not None and given > self._clock.now() + MAX_CLOCK_SKEW:
-            raise InvalidArgumentError(
-                "recorded_at",
-                given.isoformat(),
-                f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock",
-            )
 
     # ------------------------------------------------------------------------------------ the queue
 

@@ -1,0 +1,6 @@
+"""The test kit for anyone's storage adapter: contract, state machine, strategies (extra ``testing``).
+
+Subclass :class:`~keyledger.adapters.conformance.contract.LedgerContract` with a fixture ``reopen`` that opens
+the same ledger at each call, and let
+:func:`~keyledger.adapters.conformance.machine.ledger_machine` compare it with a plain dict.
+"""

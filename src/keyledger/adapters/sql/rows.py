@@ -147,4 +147,4 @@ class Rows:
 
 def lease_column(held: Sequence[Lease]) -> str:
     """The leases that a head lists, as its column holds them."""
-    return orjson.dumps(held).decode() if held else "[]"
+    return orjson.dumps([tuple(lease) for lease in held]).decode() if held else "[]"

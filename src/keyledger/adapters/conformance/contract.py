@@ -1,0 +1,23 @@
+"""What every ledger does, whatever stores it: the contract, one class of tests for each concern."""
+
+from __future__ import annotations
+
+from keyledger.adapters.conformance.concurrency import ConcurrencyContract
+from keyledger.adapters.conformance.housekeeping import HousekeepingContract
+from keyledger.adapters.conformance.importing import ImportContract
+from keyledger.adapters.conformance.keys import KeyContract
+from keyledger.adapters.conformance.quotas import QuotaContract
+from keyledger.adapters.conformance.requests import RequestContract
+from keyledger.adapters.conformance.time import TimeContract
+
+
+class LedgerContract(
+    KeyContract,
+    TimeContract,
+    QuotaContract,
+    RequestContract,
+    HousekeepingContract,
+    ImportContract,
+    ConcurrencyContract,
+):
+    """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""
