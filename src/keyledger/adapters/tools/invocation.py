@@ -1,0 +1,54 @@
+"""Who makes a tool call: set by the host that runs the agent, never by the model's arguments."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import ValidationInfo, field_validator
+
+from keyledger.adapters.tools.strict import StrictModel
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.scope import check_id
+
+
+class Invocation(StrictModel):
+    """The run of a skill that makes a tool call.
+
+    ``skill_id`` is the partition that the call works in, ``caller_id`` whom it works for. ``run_id`` is the
+    run, ``root_run_id`` the run that its dispatch tree began with; an empty one is none.
+
+    Raises:
+        InvalidArgumentError: a field is missing, unknown or not of its form.
+    """
+
+    where: ClassVar[str] = "invocation."
+
+    skill_id: str
+    caller_id: str
+    run_id: str | None = None
+    root_run_id: str | None = None
+    flags: frozenset[str] = frozenset()
+    is_admin: bool = False
+
+    @property
+    def tree(self) -> str | None:
+        """The root of the dispatch tree: a run that nobody dispatched is its own; None without a run."""
+        return self.root_run_id or self.run_id
+
+    @field_validator("skill_id", "caller_id", mode="plain")
+    @classmethod
+    def _id(cls, value: Any, info: ValidationInfo) -> str:
+        check_id(f"{cls.where}{info.field_name}", value)
+        return str(value)
+
+    @field_validator("run_id", "root_run_id", mode="plain")
+    @classmethod
+    def _id_if_any(cls, value: Any, info: ValidationInfo) -> str | None:
+        return None if value is None or value == "" else cls._id(value, info)
+
+    @field_validator("flags", mode="plain")
+    @classmethod
+    def _flags(cls, value: Any) -> frozenset[str]:
+        if not isinstance(value, list | tuple | set | frozenset) or not all(type(flag) is str for flag in value):
+            raise InvalidArgumentError(f"{cls.where}flags", value, "a list of strings")
+        return frozenset(value)

@@ -1,0 +1,144 @@
+"""The tools: one call in, one JSON object out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from keyledger.adapters.tools.access import check_access
+from keyledger.adapters.tools.arguments import (
+    DeleteArguments,
+    GetArguments,
+    IncrementArguments,
+    ListArguments,
+    SetArguments,
+    ToolArguments,
+)
+from keyledger.adapters.tools.invocation import Invocation
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, ValueTooLargeError
+from keyledger.domain.kv import Partition
+from keyledger.domain.ledger import Ledger
+from keyledger.domain.records import Entry
+from keyledger.domain.values import JSONValue
+
+Result = dict[str, JSONValue]
+
+
+def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
+    """Do one tool call in the invocation's partition; its result, ready for JSON.
+
+    An argument that is null counts as not given, but for ``value``. What is asked is checked in this order:
+    a ledger is there, the arguments' names and types, the scope's access, the key, the value, its length,
+    that it is JSON, the quota.
+
+    Returns:
+        kv_get: ``scope``, ``key``, ``found``, and if found ``value``, ``revision`` and ``ttl_seconds`` (only
+        where the entry ends). kv_set, kv_increment: the same with ``ok`` in place of ``found``.
+        kv_delete: ``ok``, ``scope``, ``key``, ``deleted``. kv_list: ``entries`` and ``next``, null at the end.
+
+    Raises:
+        NotConfiguredError: ``ledger`` is None.
+        InvalidArgumentError: an unknown tool or argument, or one that is not of its form.
+        ScopeAccessError: the scope is not the invocation's to use.
+        KeyledgerError: as the operation of :class:`~keyledger.domain.kv.Partition` behind the tool.
+    """
+    if ledger is None:
+        raise NotConfiguredError("not configured")
+    if tool not in TOOLS:
+        raise InvalidArgumentError("tool", tool, ", ".join(TOOLS))
+    arguments_type, run = TOOLS[tool]
+    given = {name: value for name, value in args.items() if value is not None or name == "value"}
+    arguments = arguments_type.model_validate(given)
+    check_access(invocation, arguments.scope)
+    arguments.check()
+    partition = ledger.partition(
+        invocation.skill_id,
+        actor=invocation.caller_id,
+        run_id=invocation.run_id,
+        root_run_id=invocation.tree,
+        tool=tool,
+    )
+    return run(partition, arguments)
+
+
+def _get(partition: Partition, given: GetArguments) -> Result:
+    entry = partition.get(given.key, scope=given.scope)
+    answer: Result = {"scope": given.scope, "key": given.key, "found": entry is not None}
+    return answer if entry is None else answer | _content(entry)
+
+
+def _set(partition: Partition, given: SetArguments) -> Result:
+    _check_length(partition, given.value)
+    entry = partition.set(
+        given.key,
+        given.value,
+        scope=given.scope,
+        ttl=given.ttl_seconds,
+        if_revision=given.if_revision,
+        request_id=given.request_id,
+    )
+    return _written(entry)
+
+
+def _increment(partition: Partition, given: IncrementArguments) -> Result:
+    entry = partition.increment(
+        given.key,
+        given.delta,
+        initial_value=given.initial_value,
+        scope=given.scope,
+        ttl=given.ttl_seconds,
+        if_revision=given.if_revision,
+        request_id=given.request_id,
+    )
+    return _written(entry)
+
+
+def _delete(partition: Partition, given: DeleteArguments) -> Result:
+    deleted = partition.delete(
+        given.key, scope=given.scope, if_revision=given.if_revision, request_id=given.request_id
+    )
+    return {"ok": True, "scope": given.scope, "key": given.key, "deleted": deleted}
+
+
+def _list(partition: Partition, given: ListArguments) -> Result:
+    page = partition.list(scope=given.scope, prefix=given.prefix, limit=given.limit, after=given.after)
+    return {"entries": [{"key": entry.key} | _content(entry) for entry in page], "next": page.next}
+
+
+def _written(entry: Entry) -> Result:
+    answer: Result = {"ok": True, "scope": entry.scope, "key": entry.key}
+    return answer | _content(entry)
+
+
+def _content(entry: Entry) -> Result:
+    content: Result = {"value": entry.value, "revision": entry.revision}
+    return content if entry.ttl_seconds is None else content | {"ttl_seconds": entry.ttl_seconds}
+
+
+def _check_length(partition: Partition, value: Any) -> None:
+    """Refuse what is too long before anything looks inside it; the domain measures what is JSON again."""
+    cap = partition._engine.settings.limits.max_value_bytes  # noqa: SLF001 - a ledger does not tell its limits yet
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError:
+        return
+    if size > cap:
+        raise ValueTooLargeError(size, cap)
+
+
+class Tool(NamedTuple):
+    """A tool: the model of its arguments, and what does it."""
+
+    arguments: type[ToolArguments]
+    run: Callable[[Partition, Any], Result]
+
+
+TOOLS = {
+    "kv_get": Tool(GetArguments, _get),
+    "kv_set": Tool(SetArguments, _set),
+    "kv_delete": Tool(DeleteArguments, _delete),
+    "kv_increment": Tool(IncrementArguments, _increment),
+    "kv_list": Tool(ListArguments, _list),
+}
