@@ -58,4 +58,13 @@ class StrictModel(BaseModel):
             return RequiredFieldError(field)
         if error["type"] == "extra_forbidden":
             return UnknownFieldError(field, error["input"], known)
-        return InvalidArgumentError(field, error["input"], error["msg"].removeprefix("Input should be "))
+        return InvalidArgumentError(field, error["input"], _ALLOWED.get(error["type"], error["msg"]))
+
+
+_ALLOWED = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "int_type": "an integer",
+    "string_type": "a string",
+}
+"""Pydantic's types of error, in JSON's terms."""

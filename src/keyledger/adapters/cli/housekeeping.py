@@ -1,0 +1,112 @@
+"""Commands on partitions and on the whole ledger: usage, partitions, sweep, rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from keyledger.adapters.cli import options as opt
+from keyledger.adapters.cli.keys import DEFAULT_PARTITION
+from keyledger.adapters.cli.output import (
+    count,
+    out,
+    partitions_table,
+    print_json,
+    printable,
+    progress,
+    say,
+    usage_bar,
+)
+from keyledger.adapters.cli.session import Session, command
+from keyledger.domain.arguments import DEFAULT_PAGE
+from keyledger.domain.ledger import DEFAULT_SWEEP
+from keyledger.domain.records import RebuildReport, SweepReport
+from keyledger.domain.scope import SKILL
+
+app = typer.Typer()
+
+
+@command(app, "usage")
+def show_usage(
+    session: Session, *, partition: opt.Partition = DEFAULT_PARTITION, scope: opt.Scope = SKILL
+) -> None:
+    """Show the bytes and keys of a partition against its quota; with --scope root_run:ID, of that tree."""
+    with session.open() as ledger:
+        usage = ledger.partition(partition).usage(scope=scope)
+    if session.as_json:
+        print_json({"partition": partition, "scope": scope} | asdict(usage))
+        return
+    where = printable(scope if scope.startswith("root_run:") else partition)
+    quota = "without a quota" if usage.max_bytes is None else f"of {usage.max_bytes:,}"
+    say(f"{where}: {usage.used_bytes:,} bytes {quota}, {count(usage.live_keys, 'key')}")
+    if usage.max_bytes is not None:
+        bar = Table.grid()
+        bar.add_row(usage_bar(usage, 40))
+        out().print(bar)
+
+
+@command(app, "partitions")
+def list_partitions(
+    session: Session, *, prefix: opt.Prefix = "", limit: opt.Limit = DEFAULT_PAGE, after: opt.After = ""
+) -> None:
+    """List the partitions in use, each with its usage."""
+    with session.open() as ledger:
+        page = ledger.partitions(prefix=prefix, limit=limit, after=after)
+    if session.as_json:
+        print_json({"partitions": page.items, "next": page.next})
+        return
+    if page.items:
+        out().print(partitions_table(page))
+    else:
+        say("no partitions", "dim")
+    if page.next is not None:
+        say(f"there are more: --after {printable(str(page.next))}", "dim")
+
+
+@command(app, "sweep")
+def sweep_expired(
+    session: Session,
+    *,
+    limit: Annotated[int, typer.Option("--limit", help="The most entries to end in one go.")] = DEFAULT_SWEEP,
+) -> None:
+    """End expired entries in the log, and forget request ids that are too old to be repeated."""
+    with session.open() as ledger:
+        report = ledger.sweep(limit=limit)
+    if session.as_json:
+        print_json(report)
+    else:
+        _tell_sweep(report)
+
+
+def _tell_sweep(report: SweepReport) -> None:
+    ended = "1 expired entry" if report.expired == 1 else f"{report.expired:,} expired entries"
+    say(f"ended {ended}, forgot {count(report.requests_forgotten, 'request id')}")
+    if report.bytes_returned:
+        say(f"{count(report.bytes_returned, 'byte')} of the global quota came back")
+    if not report.complete:
+        say("there are more: sweep again", "yellow")
+
+
+@command(app, "rebuild")
+def rebuild_read_models(session: Session) -> None:
+    """Rebuild the current values, usage and histories from the events, and report what had differed."""
+    with session.open() as ledger, progress("rebuilding") as bar:
+        task = bar.add_task("", total=0)
+        report = ledger.rebuild(progress=lambda done, total: bar.update(task, completed=done, total=total))
+    if session.as_json:
+        print_json(report)
+    else:
+        _tell_rebuild(report)
+
+
+def _tell_rebuild(report: RebuildReport) -> None:
+    say(f"rebuilt {count(report.partitions, 'stream')} from {count(report.events, 'event')}")
+    if not report.differences:
+        say("nothing differed: the read models were what the events say", "green")
+        return
+    say(f"ATTENTION: {count(len(report.differences), 'row')} DIFFERED from the events, now put right:", "bold red")
+    for difference in report.differences:
+        say(f"  {printable(difference)}", "red")

@@ -1,0 +1,35 @@
+"""Files of JSON lines, and standard input."""
+
+from __future__ import annotations
+
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from keyledger.domain.errors import InvalidArgumentError
+
+STANDARD_INPUT = "-"
+
+
+@contextmanager
+def opened(file: str) -> Iterator[BinaryIO]:
+    """A file to read, or standard input for ``-``; InvalidArgumentError if it cannot be opened."""
+    if file == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(file).open("rb")  # noqa: SIM115 - entered below, where its errors are not ours
+    except OSError as error:
+        allowed = f"a file that can be read, or - for standard input ({error.strerror})"
+        raise InvalidArgumentError("file", file, allowed) from None
+    with stream:
+        yield stream
+
+
+def lines_of(stream: BinaryIO) -> Iterable[bytes]:
+    """The lines, each as soon as it is there, without a byte order mark."""
+    for number, line in enumerate(stream):
+        yield line.removeprefix(BOM_UTF8) if number == 0 else line

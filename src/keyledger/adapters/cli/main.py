@@ -1,0 +1,56 @@
+"""The command line's entry point: global options, and the commands of the other modules put together."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from keyledger.adapters.cli import demo, exec, housekeeping, importing, keys  # noqa: A004 - a module
+from keyledger.adapters.cli import options as opt
+from keyledger.adapters.cli.errors import Commands
+from keyledger.adapters.cli.session import Session
+from keyledger.opening import DEFAULT_URL
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (keys, housekeeping, importing, exec, demo):
+    app.add_typer(part.app)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so
+    if asked:
+        typer.echo(f"keyledger {version('keyledger')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    url: opt.Url = None,
+    as_json: opt.Json = False,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An event-sourced key-value store for AI agents: every change is an event, nothing is forgotten.
+
+    Begin with: keyledger demo
+    """
+    context.obj = Session(DEFAULT_URL if url is None else url, as_json)
+
+
+def main() -> None:
+    """Run the command line, and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()

@@ -1,0 +1,38 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key: 1 to 512 bytes.", show_default=False)]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file of JSON lines; - is standard input.", show_default=False)
+]
+
+Partition = Annotated[str, typer.Option("--partition", "-p", help="The namespace that the key lives in.")]
+Scope = Annotated[str, typer.Option("--scope", help="skill, user:ID, run:ID or root_run:ID.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who does it, for the history.")]
+RunId = Annotated[str | None, typer.Option("--run-id", help="The run in which it is done, for the history.")]
+Ttl = Annotated[float | None, typer.Option("--ttl", help="Seconds until the entry expires; never unless given.")]
+IfRevision = Annotated[
+    int | None, typer.Option("--if-revision", help="Only if the key is at this revision; 0: only if it is new.")
+]
+RequestId = Annotated[
+    str | None, typer.Option("--request-id", help="Makes a repeat of this command return its first result.")
+]
+Limit = Annotated[int, typer.Option("--limit", help="The most rows to show, 1 to 1000.")]
+Prefix = Annotated[str, typer.Option("--prefix", help="Only what begins with this.")]
+After = Annotated[str, typer.Option("--after", help="Continue after this one: the next of the page before.")]
+_LEDGER = "sqlite:///FILE.db, postgresql://USER@HOST/DB or memory://."
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", envvar="KEYLEDGER_URL", help=f"The ledger, sqlite:///keyledger.db unless given: {_LEDGER}"
+    ),
+]
+UrlAfter = Annotated[str | None, typer.Option("--url", help=f"The ledger: {_LEDGER}")]
+"""The same after the command, where the environment must not overrule what stands before it."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]

@@ -1,0 +1,206 @@
+"""What commands print: JSON for programs, tables and colour for people.
+
+Whatever came from outside is shown with its control characters escaped, so that no key, value or message
+can play tricks on a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from keyledger.domain.records import Entry, Page, PartitionInfo, Usage, Version
+from keyledger.domain.values import JSONValue
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def out() -> Console:
+    """Standard output."""
+    return _Console(highlight=False, markup=False, emoji=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+# ------------------------------------------------------------------------------------------ programs
+
+
+def to_json(document: Any) -> bytes:
+    """Compact JSON text; values come out as they are stored, times as ISO 8601 in UTC."""
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z)
+
+
+def print_json(document: Any) -> None:
+    """Print a document on a line of its own, at once."""
+    typer.echo(to_json(document))
+
+
+def print_error(code: str, message: str, *, as_json: bool, **fields: JSONValue) -> None:
+    """Print an error on stderr: a line for people, or ``{"ok": false, "error": code, "message": …}``."""
+    if as_json:
+        typer.echo(to_json({"ok": False, "error": code, "message": printable(message)} | fields), err=True)
+    else:
+        label = "".join(f"{name} {value}: " for name, value in fields.items()) or "error: "
+        line(err(), (label, "bold red"), (printable(message), ""))
+
+
+# -------------------------------------------------------------------------------------------- people
+
+
+def printable(text: str) -> str:
+    """``text`` with every character that a terminal would not simply show as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shown(value: JSONValue) -> Text:
+    """A value's JSON text for a table's cell: on one line, shortened to the width that is there."""
+    return Text(printable(orjson.dumps(value).decode()), no_wrap=True, overflow="ellipsis")
+
+
+def line(console: Console, *parts: tuple[str, str]) -> None:
+    """Print pieces of text with their styles on one line, however wide the terminal is."""
+    console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a sentence on stdout."""
+    line(out(), (text, style))
+
+
+def remark(text: str) -> None:
+    """Print a sentence beside the result: on stderr, and only where a person looks on."""
+    if sys.stdout.isatty():
+        line(err(), (text, "dim"))
+
+
+def table(*columns: str | tuple[str, dict[str, Any]]) -> Table:
+    """An empty table; a column is its header, or that with rich's options for it."""
+    made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for column in columns:
+        header, options = (column, {}) if isinstance(column, str) else column
+        made.add_column(header, **{"overflow": "fold"} | options)
+    return made
+
+
+NUMBER: dict[str, Any] = {"justify": "right", "no_wrap": True}
+ONE_LINE: dict[str, Any] = {"no_wrap": True}
+
+
+def count(number: int, thing: str) -> str:
+    """``1 key``, ``1,200 keys``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def moment(time: datetime) -> str:
+    """A time to the second, in UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def ttl(entry: Entry) -> str:
+    """What is left of an entry's life; empty for one that stays."""
+    return "" if entry.ttl_seconds is None else f"{entry.ttl_seconds:,} s"
+
+
+def described(entry: Entry) -> str:
+    """An entry less its value, in one line."""
+    by = f", by {printable(entry.changed_by)}" if entry.changed_by else ""
+    run = f", in run {printable(entry.run_id)}" if entry.run_id else ""
+    left = f", {ttl(entry)} left" if entry.expires_at else ""
+    return f"revision {entry.revision}, {count(entry.size, 'byte')}{by}{run}{left}"
+
+
+def entries_table(entries: Page[Entry]) -> Table:
+    """Keys with their values, shortened to the terminal's width."""
+    made = table("key", "value", ("rev", NUMBER), ("ttl", NUMBER), "by", "run")
+    for entry in entries:
+        made.add_row(
+            Text(printable(entry.key), "cyan"),
+            shown(entry.value),
+            str(entry.revision),
+            ttl(entry),
+            Text(printable(entry.changed_by or "")),
+            Text(printable(entry.run_id or "")),
+        )
+    return made
+
+
+_OPERATION_STYLES = {"delete": "red", "expire": "yellow", "partition_deleted": "red"}
+_ENDED = {"delete", "expire", "partition_deleted"}
+
+
+def versions_table(versions: Page[Version], time: Callable[[datetime], str] = moment) -> Table:
+    """A key's versions; times in UTC."""
+    made = table(("rev", NUMBER), ("when (UTC)", ONE_LINE), ("what", ONE_LINE), "value", "by", "run")
+    for version in versions:
+        made.add_row(
+            str(version.revision),
+            time(version.recorded_at),
+            Text(version.operation, _OPERATION_STYLES.get(version.operation, "green")),
+            "" if version.operation in _ENDED else shown(version.value),
+            Text(printable(version.changed_by or "")),
+            Text(printable(version.run_id or "")),
+        )
+    return made
+
+
+def usage_bar(usage: Usage, width: int = 20) -> RenderableType:
+    """How full a partition is, as a bar; empty where there is no quota."""
+    if usage.max_bytes is None:
+        return ""
+    style = "red" if usage.used_bytes >= 0.9 * usage.max_bytes else "green"
+    return ProgressBar(
+        max(usage.max_bytes, 1),
+        min(usage.used_bytes, max(usage.max_bytes, 1)),
+        width,
+        complete_style=style,
+        finished_style=style,
+    )
+
+
+def partitions_table(partitions: Page[PartitionInfo]) -> Table:
+    """Partitions with their usage against their quota."""
+    made = table(
+        "partition",
+        ("events", NUMBER),
+        ("keys", NUMBER),
+        ("bytes", NUMBER),
+        ("of quota", NUMBER),
+        ("", ONE_LINE),
+    )
+    for partition in partitions:
+        usage = partition.usage
+        made.add_row(
+            Text(printable(partition.id), "cyan"),
+            f"{partition.revision:,}",
+            f"{usage.live_keys:,}",
+            f"{usage.used_bytes:,}",
+            "none" if usage.max_bytes is None else f"{usage.max_bytes:,}",
+            usage_bar(usage),
+        )
+    return made
+
+
+def progress(what: str) -> Progress:
+    """A progress bar on stderr, shown where that is a terminal and gone when done."""
+    console = err()
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -1,0 +1,96 @@
+"""What every command runs in: the ledger that it was pointed at, and whether a program reads along."""
+
+from __future__ import annotations
+
+import binascii
+import inspect
+import os
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import typer
+
+from keyledger.adapters.cli.options import Json, UrlAfter
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.ledger import Ledger
+from keyledger.domain.ports import Clock
+from keyledger.opening import DEFAULT_URL, open  # noqa: A004 - keyledger.open
+
+if TYPE_CHECKING:
+    from eventsourcing.persistence import Cipher
+
+CIPHER_KEY = "KEYLEDGER_CIPHER_KEY"
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """``url`` names the ledger; with ``as_json`` the command prints one JSON document."""
+
+    url: str = DEFAULT_URL
+    as_json: bool = False
+
+    def open(self, clock: Clock | None = None) -> Ledger:
+        """The ledger, to be used as a context manager; encrypted if KEYLEDGER_CIPHER_KEY is set."""
+        return open(self.url, clock=clock, cipher=cipher_from_environment())
+
+
+def command(
+    app: typer.Typer, name: str, **settings: Any
+) -> Callable[[Callable[Concatenate[Session, P], None]], Callable[Concatenate[Session, P], None]]:
+    """Make a function a command of ``app``; its first parameter is the session, the others are options.
+
+    So that ``--url`` and ``--json`` may also stand after the command, every command gets them as well.
+    """
+
+    def register(function: Callable[Concatenate[Session, P], None]) -> Callable[Concatenate[Session, P], None]:
+        def run(**arguments: Any) -> None:
+            above: Session = arguments.pop("context").obj
+            url, as_json = arguments.pop("url"), arguments.pop("as_json")
+            session = Session(above.url if url is None else url, as_json or above.as_json)
+            function(session, **arguments)  # type: ignore[call-arg]
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        run.__signature__ = inspect.Signature([*own, *_SHARED])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *_SHARED]}
+        app.command(name, help=function.__doc__, **settings)(run)
+        return function
+
+    return register
+
+
+def _keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+_SHARED = (
+    _keyword("context", typer.Context),
+    _keyword("url", UrlAfter, None),
+    _keyword("as_json", Json, default=False),
+)
+
+
+def cipher_from_environment() -> Cipher | None:
+    """The cipher that KEYLEDGER_CIPHER_KEY asks for: AES with a base64 key; None if it is not set.
+
+    Raises:
+        InvalidArgumentError: it is not a key. What came is not repeated: it may be a secret.
+        NotConfiguredError: the extra that brings AES is not installed.
+    """
+    text = os.environ.get(CIPHER_KEY)
+    if not text:
+        return None
+    try:
+        size = len(b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size not in {16, 24, 32}:
+        raise InvalidArgumentError(CIPHER_KEY, "(not shown)", "16, 24 or 32 random bytes in base64")
+    try:
+        from eventsourcing.cryptography import AESCipher  # noqa: PLC0415 - an extra, needed for this alone
+        from eventsourcing.utils import Environment  # noqa: PLC0415
+    except ImportError as error:
+        raise NotConfiguredError(f"{CIPHER_KEY}: needs an extra: pip install 'keyledger[crypto]'") from error
+    return AESCipher(Environment(env={AESCipher.CIPHER_KEY: text}))
