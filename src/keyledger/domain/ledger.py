@@ -71,7 +71,9 @@ class Ledger:
     def __init__(
         self, storage: Storage, project: Projector, clock: Clock, codec: JSONCodec, settings: Settings
     ) -> None:
-        self._storage, self._project, self._clock = storage, project, clock
+        self.storage = storage
+        """What stands underneath, for adapters and their tests; its shape is no promise."""
+        self._project, self._clock = project, clock
         self._writer = Writer(storage, project, clock, settings.global_max_bytes)
         self._engine = Engine(storage, self._writer, clock, codec, settings)
         if settings.global_max_bytes is not None:
@@ -117,7 +119,7 @@ class Ledger:
         now, found, cursor = self._clock.now(), list[PartitionInfo](), STREAM_PREFIX + after
         if after == ROOT_RUN_PARTITION:
             cursor = key_range(TREE_STREAM_PREFIX, "")[1]
-        while heads := self._storage.streams(cursor, _PAGE, now, STREAM_PREFIX + prefix):
+        while heads := self.storage.streams(cursor, _PAGE, now, STREAM_PREFIX + prefix):
             for head in heads:
                 info = self._info(head)
                 if found and found[-1].id == info.id:
@@ -172,7 +174,7 @@ class Ledger:
         Safe to run from several processes at once; sweep again while the report is not ``complete``.
         """
         arguments.check_integer("limit", limit, 1)
-        return Sweeper(self._storage, self._writer, self._project, self._clock).sweep(limit)
+        return Sweeper(self.storage, self._writer, self._project, self._clock).sweep(limit)
 
     def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
         """Drop and rebuild the read models of every partition from its events, and compare.
@@ -180,7 +182,7 @@ class Ledger:
         One partition at a time, each in one transaction: meanwhile its writers wait, or get LedgerBusyError.
         ``progress`` is called with the events read so far and in all.
         """
-        streams = list(self._storage.all_streams())
+        streams = list(self.storage.all_streams())
         total = sum(revision for _, revision in streams)
         read = 0
 
@@ -192,19 +194,19 @@ class Ledger:
 
         differences: list[str] = []
         for stream, _ in streams:
-            differences += self._storage.rebuild(stream, self._project, step)
+            differences += self.storage.rebuild(stream, self._project, step)
             self._writer.forget(stream)
         return RebuildReport(len(streams), read, tuple(differences))
 
     def reset_after_fork(self) -> None:
         """In a forked child, let go of what belongs to the parent: connections, queues, caches."""
-        self._storage.reset()
+        self.storage.reset()
         self._writer.reset()
 
     def close(self) -> None:
         """Release every connection. Writes that were begun are finished. Idempotent."""
         self._writer.close()
-        self._storage.close()
+        self.storage.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,142 @@
+"""Given some events, when a command comes, then these events follow, or a refusal, or nothing.
+
+Events are written without what the stream gives them (revision, time, request id); ``at`` moves the time, in
+seconds after the first event's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from keyledger.domain.errors import RefusedError
+from keyledger.domain.partition import (
+    Action,
+    Attribution,
+    Delete,
+    Increment,
+    KeyDeleted,
+    KeyExpired,
+    KeyIncremented,
+    KeySet,
+    PartitionCommand,
+    PartitionDeleted,
+    PartitionEvent,
+    PartitionState,
+    QuotaChanged,
+    Set,
+    decide,
+    fold,
+)
+from keyledger.domain.quota import Limits
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An event without its place in a stream."""
+
+    kind: type[PartitionEvent]
+    fields: dict[str, Any]
+
+    def event(self, revision: int) -> PartitionEvent:
+        placed = {"originator_id": "partition:p", "originator_version": revision, "recorded_at": START}
+        return self.kind(**placed, request_id="q", **self.fields)
+
+
+def was_set(key: str, value: Any, *, expires: float | None = None, scope: str = "skill") -> Fact:
+    fields = {"scope": scope, "key": key, "value": orjson.dumps(value), "expires_at": _time(expires)}
+    return Fact(KeySet, fields)
+
+
+def was_incremented(key: str, *, by: int, to: int, expires: float | None = None) -> Fact:
+    fields = {"scope": "skill", "key": key, "delta": by, "value": b"%d" % to, "expires_at": _time(expires)}
+    return Fact(KeyIncremented, fields)
+
+
+def was_deleted(key: str) -> Fact:
+    return Fact(KeyDeleted, {"scope": "skill", "key": key})
+
+
+def was_expired(key: str, *, expired: float, scope: str = "skill") -> Fact:
+    return Fact(KeyExpired, {"scope": scope, "key": key, "expired_at": _time(expired)})
+
+
+def quota_was_changed(max_bytes: int | None) -> Fact:
+    return Fact(QuotaChanged, {"max_bytes": max_bytes})
+
+
+def partition_was_deleted() -> Fact:
+    return Fact(PartitionDeleted, {})
+
+
+def setting(key: str, value: Any, **options: Any) -> Set:
+    return Set(options.pop("scope", "skill"), key, orjson.dumps(value), **options)
+
+
+def incrementing(key: str, delta: int = 1, **options: Any) -> Increment:
+    return Increment("skill", key, delta, **options)
+
+
+def deleting(key: str, **options: Any) -> Delete:
+    return Delete("skill", key, **options)
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else START + timedelta(seconds=seconds)
+
+
+class given:  # noqa: N801 - reads as a word in a sentence
+    """``given(was_set("a", 1)).when(deleting("a")).then(was_deleted("a"))``"""
+
+    def __init__(self, *facts: Fact) -> None:
+        events = [fact.event(revision) for revision, fact in enumerate(facts, 1)]
+        self.state = fold(PartitionState("partition:p"), events)
+        self._command: PartitionCommand | None = None
+
+    def when(
+        self,
+        action: Action,
+        *,
+        at: float = 0,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        recorded_at: float | None = None,
+    ) -> given:
+        by = Attribution("q-1", "ada", "r-1", "r-0", "kv_set", _time(recorded_at))
+        self._command = PartitionCommand(action, by, limits)
+        self._now = START + timedelta(seconds=at)
+        return self
+
+    def decided(self) -> Sequence[PartitionEvent]:
+        assert self._command is not None
+        return decide(self._command, self.state, self._now)
+
+    def then(self, *facts: Fact) -> None:
+        events = self.decided()
+        told = [
+            (type(event), {name: getattr(event, name) for name in fact.fields})
+            for event, fact in _pairs(events, facts)
+        ]
+        assert told == [(fact.kind, fact.fields) for fact in facts]
+        assert [event.originator_version for event in events] == [
+            self.state.revision + number for number in range(1, len(facts) + 1)
+        ]
+
+    def then_nothing(self) -> None:
+        assert not self.decided()
+
+    def then_refused(self, error: type[RefusedError], **attributes: Any) -> None:
+        with pytest.raises(error) as refused:
+            self.decided()
+        assert {name: getattr(refused.value, name) for name in attributes} == attributes
+
+
+def _pairs(events: Sequence[PartitionEvent], facts: Sequence[Fact]) -> list[tuple[PartitionEvent, Fact]]:
+    assert [type(event) for event in events] == [fact.kind for fact in facts]
+    return list(zip(events, facts, strict=True))
