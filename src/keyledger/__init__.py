@@ -27,7 +27,7 @@ from keyledger.domain.errors import (
     StorageError,
     StorageUnavailableError,
     TimeReversalError,
-    UnreadableEventError,
+    UnreadableError,
     ValueSerializationError,
     ValueTooLargeError,
 )
@@ -75,7 +75,7 @@ __all__ = [
     "StorageUnavailableError",
     "SweepReport",
     "TimeReversalError",
-    "UnreadableEventError",
+    "UnreadableError",
     "Usage",
     "ValueSerializationError",
     "ValueTooLargeError",

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from keyledger.adapters.conformance.strategies import json_values, keys
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.domain.errors import NewerLedgerError, UnreadableEventError
+from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.partition import EVENT_TYPES, Event, KeyExpired, KeySet, PartitionDeleted, QuotaChanged
 
 TIME = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -121,7 +121,7 @@ def test_an_event_of_an_old_schema_is_upcast_step_by_step() -> None:
 
 @pytest.mark.parametrize("state", [b"", b"{", b"{}", b'{"schema_version":1}', b'{"schema_version":"x"}', b"\xff"])
 def test_a_damaged_event_is_unreadable_and_named(state: bytes) -> None:
-    with pytest.raises(UnreadableEventError, match="event 7 of 'partition:p'"):
+    with pytest.raises(UnreadableError, match="event 7 of 'partition:p'"):
         MAPPER.to_domain_event(StoredEvent("partition:p", 7, "kv.KeySet", state))
 
 
@@ -132,7 +132,7 @@ def test_state_can_be_compressed_and_encrypted() -> None:
     assert b"secret" not in stored.state
     assert mapper.to_domain_event(stored) == event
     for other in (EventMapper(cipher=cipher(), compressor=ZlibCompressor()), MAPPER):
-        with pytest.raises(UnreadableEventError, match="cipher key"):
+        with pytest.raises(UnreadableError, match="cipher key"):
             other.to_domain_event(stored)
 
 

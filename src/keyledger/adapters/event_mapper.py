@@ -15,7 +15,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import ValidationError
 
-from keyledger.domain.errors import NewerLedgerError, UnreadableEventError
+from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.partition import EVENT_TYPES, Event, PartitionEvent
 
 _VALUE = b',"value":'
@@ -70,7 +70,7 @@ class EventMapper(Mapper[str]):
 
         Raises:
             NewerLedgerError: the topic or its schema version is unknown here.
-            UnreadableEventError: the state cannot be decrypted, decompressed or validated.
+            UnreadableError: the state cannot be decrypted, decompressed or validated.
         """
         event_type = self._types.get(stored_event.topic)
         if event_type is None:
@@ -100,13 +100,18 @@ class EventMapper(Mapper[str]):
         """Encrypt, where encryption is switched on."""
         return self.cipher.encrypt(plain) if self.cipher else plain
 
-    def unseal(self, sealed: bytes) -> bytes:
-        """What ``seal`` was given; ValueError if the key is another one."""
-        return self.cipher.decrypt(sealed) if self.cipher else sealed
+    def unseal(self, sealed: bytes, what: str = "a value") -> bytes:
+        """What ``seal`` was given; UnreadableError, naming ``what``, if the key is another one."""
+        if self.cipher is None:
+            return sealed
+        try:
+            return self.cipher.decrypt(sealed)
+        except Exception as error:  # noqa: BLE001 - each cipher has errors of its own
+            raise UnreadableError(what, str(error) or type(error).__name__) from None
 
     def _fields(self, stored: StoredEvent) -> dict[str, Any]:
         try:
-            state = self.unseal(stored.state)
+            state = self.cipher.decrypt(stored.state) if self.cipher else stored.state
             if self.compressor:
                 state = self.compressor.decompress(state)
             fields: dict[str, Any] = self.transcoder.decode(state)
@@ -115,5 +120,5 @@ class EventMapper(Mapper[str]):
             raise self._unreadable(stored, str(error) or type(error).__name__) from None
         return fields
 
-    def _unreadable(self, stored: StoredEvent, reason: str) -> UnreadableEventError:
-        return UnreadableEventError(str(stored.originator_id), stored.originator_version, reason)
+    def _unreadable(self, stored: StoredEvent, reason: str) -> UnreadableError:
+        return UnreadableError(f"event {stored.originator_version} of {stored.originator_id!r}", reason)

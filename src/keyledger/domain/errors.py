@@ -22,7 +22,7 @@
         ├── LedgerBusyError             another writer held the lock for too long
         ├── LedgerClosedError           used after close()
         ├── NewerLedgerError            written by a newer keyledger; upgrade this one
-        └── UnreadableEventError        an event that this key or this build cannot decode
+        └── UnreadableError             an event or value that cannot be decrypted or decoded
 
 Each error carries its data as attributes and builds its own message; ``code`` is the stable word that
 tools, ``exec`` and ``--json`` answer with.
@@ -226,17 +226,14 @@ class NewerLedgerError(StorageError):
         super().__init__(f"{found} is unknown here: a newer keyledger wrote it; upgrade this one to read it")
 
 
-class UnreadableEventError(StorageError):
-    """A stored event cannot be decoded: a missing or wrong cipher key, or damaged bytes."""
+class UnreadableError(StorageError):
+    """A stored event or value cannot be decoded: a missing or wrong cipher key, or damaged bytes."""
 
-    code = "unreadable_event"
+    code = "unreadable"
 
-    def __init__(self, stream: str, revision: int, reason: str) -> None:
-        self.stream, self.revision, self.reason = stream, revision, reason
-        super().__init__(
-            f"event {revision} of {stream!r} cannot be read ({reason}); "
-            "is the cipher key the one that it was written with?"
-        )
+    def __init__(self, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        super().__init__(f"{what} cannot be read ({reason}); is the cipher key the one that it was written with?")
 
 
 _LONGEST_SHOWN = 80

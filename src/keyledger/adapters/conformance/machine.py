@@ -33,13 +33,13 @@ _OPERATIONS = (
 class LedgerMachine(RuleBasedStateMachine):
     """Writes to one partition through two handles, as two processes would, and checks every read."""
 
-    open_ledger: ClassVar[Callable[..., Ledger]]
+    open_ledger: ClassVar[Callable[[], Callable[..., Ledger]]]
 
     @initialize()
     def open(self) -> None:
         """Open the ledger twice, on one clock."""
         self.clock = ManualClock()
-        reopen = type(self).open_ledger()  # type: ignore[call-arg]
+        reopen = type(self).open_ledger()
         options = {"clock": self.clock, "quota": QUOTA, "max_value_bytes": MAX_VALUE}
         self.ledgers = [reopen(**options), reopen(**options)]
         self.handles = [ledger.partition("p", actor="ada") for ledger in self.ledgers]

@@ -66,7 +66,7 @@ class Rows:
             run_id,
         ) = row
         return (scope, key), StoredEntry(
-            self.mapper.unseal(value),
+            self.mapper.unseal(value, f"the value of {key!r}"),
             revision,
             create_revision,
             self._to_time(created_at),

@@ -1,0 +1,83 @@
+"""Every SQL file is a statement that its engine accepts, and the hot ones seek."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import asdict
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import keyledger
+from keyledger.adapters.postgres.statements import SQL as POSTGRES
+from keyledger.adapters.sqlite.statements import SQL as SQLITE
+
+ADAPTERS = Path(keyledger.__file__).parent / "adapters"
+STATEMENTS = [("sqlite", name, text) for name, text in asdict(SQLITE).items()] + [
+    ("postgres", name, text) for name, text in asdict(POSTGRES).items()
+]
+ON_COPIES = {"read_former_entries", "read_former_versions", "drop_former_entries", "drop_former_versions"}
+WHOLE_LEDGER = {
+    "list_all_streams",
+    "list_unleased",
+    "list_leases",
+    "list_streams",
+    "list_expiring_streams",
+    "forget_requests",
+}
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_the_files_are_the_fields(engine: str) -> None:
+    files = {path.stem for path in (ADAPTERS / engine / "sql").iterdir()}
+    assert files == {name for of, name, _ in STATEMENTS if of == engine}
+
+
+@pytest.mark.parametrize(("engine", "name", "text"), STATEMENTS, ids=[f"{e}-{n}" for e, n, _ in STATEMENTS])
+def test_a_file_is_one_statement_that_says_why(engine: str, name: str, text: str) -> None:
+    assert text.startswith("-- ")
+    assert ";" not in re.sub(r"--.*|'[^']*'", "", text)
+    assert re.fullmatch(r"[a-z_]+", name)
+    assert engine
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> sqlite3.Connection:
+    keyledger.open(f"sqlite:///{tmp_path}/l.db").close()
+    return sqlite3.connect(tmp_path / "l.db")
+
+
+def test_sqlite_accepts_every_statement_and_never_scans_on_the_hot_path(sqlite: sqlite3.Connection) -> None:
+    for name, text in asdict(SQLITE).items():
+        if name in ON_COPIES:
+            continue
+        parameters = dict.fromkeys(re.findall(r":([a-z_]+)", text), 1) or (1,) * text.count("?")
+        plan = " / ".join(row[3] for row in sqlite.execute(f"EXPLAIN QUERY PLAN {text}", parameters))
+        scans = re.findall(r"SCAN (\w+)", plan)
+        if name not in WHOLE_LEDGER:
+            assert set(scans) <= {"wanted", "json_each", "CONSTANT"}, f"{name}: {plan}"
+    sqlite.close()
+
+
+def test_postgres_accepts_every_statement(postgres_url: str, schema: str) -> None:
+    keyledger.open(postgres_url, schema=schema).close()
+    with psycopg.connect(postgres_url, options=f"-c search_path={schema}") as connection:
+        connection.execute(POSTGRES.create_former_entries)
+        connection.execute(POSTGRES.create_former_versions)
+        for name, text in asdict(POSTGRES).items():
+            if name.startswith("create_former"):
+                continue
+            names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
+            prepared = text
+            for number, parameter in enumerate(names, 1):
+                prepared = prepared.replace(f"%({parameter})s", f"${number}")
+            connection.execute(f"PREPARE {name} AS {prepared}")
+
+
+@pytest.mark.parametrize("name", ["append_put", "append_group", "append_partition_deleted"])
+def test_the_append_takes_no_lock_and_sends_no_notification(name: str) -> None:
+    text = asdict(POSTGRES)[name].upper()
+    for forbidden in ("LOCK TABLE", "NOTIFY", "NEXTVAL", "NOW()", "ADVISORY"):
+        assert forbidden not in text
