@@ -121,7 +121,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path, postgres_url: str, schema: st
         keyledger.open(f"sqlite:///{tmp_path}/a.db")
     keyledger.open(postgres_url, schema=schema).close()
     with psycopg.connect(postgres_url) as admin:
-        admin.execute(f"INSERT INTO {schema}.keyledger_schema (version) VALUES (99)")  # type: ignore[arg-type]
+        admin.execute(f"INSERT INTO {schema}.keyledger_schema (version) VALUES (99)")
     with pytest.raises(keyledger.NewerLedgerError, match="99"):
         keyledger.open(postgres_url, schema=schema)
 
