@@ -51,20 +51,13 @@ class Commands(TyperGroup):
         as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
         try:
             status = super().main(given or ["--help"], *rest, **extra | {"standalone_mode": False})
+        except SystemExit:  # typer's and rich's answer to a broken pipe; their status means "not found" here
+            sys.exit(BROKEN_PIPE)
         except Exception as error:  # noqa: BLE001 - the last resort: a person never meets a traceback
             sys.exit(_report(error, as_json=as_json))
         if status == INTERRUPTED:
             print_error("interrupted", "interrupted", as_json=as_json)
         sys.exit(status)
-
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command that the arguments name."""
-        try:
-            super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _leave_stdout()
-            raise typer.Exit(BROKEN_PIPE) from None
 
 
 def _report(error: Exception, *, as_json: bool) -> int:
@@ -86,8 +79,3 @@ def _with_hint(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     message = error.format_message().rstrip(".")
     return f"{message} (see {context.command_path} --help)" if context else message
-
-
-def _leave_stdout() -> None:
-    """Nobody reads any more: let the flush at exit go nowhere, instead of complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

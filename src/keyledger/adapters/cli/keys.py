@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from typing import Annotated
 
 import typer
 
 from keyledger.adapters.cli import options as opt
+from keyledger.adapters.cli.lines import STANDARD_INPUT, standard_input
 from keyledger.adapters.cli.output import (
     described,
     entries_table,
@@ -186,7 +186,7 @@ def _print_value(session: Session, entry: Entry) -> None:
 
 
 def _value(text: str, *, string: bool) -> JSONValue:
-    if text == "-":
+    if text == STANDARD_INPUT:
         text = _standard_input()
         text = text.removesuffix("\n") if string else text
     if string:
@@ -200,7 +200,7 @@ def _value(text: str, *, string: bool) -> JSONValue:
 
 
 def _standard_input() -> str:
-    data = sys.stdin.buffer.read()
+    data = standard_input().read()
     try:
         return data.decode()
     except UnicodeDecodeError:

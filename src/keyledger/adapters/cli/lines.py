@@ -14,11 +14,18 @@ from keyledger.domain.errors import InvalidArgumentError
 STANDARD_INPUT = "-"
 
 
+def standard_input() -> BinaryIO:
+    """The bytes of standard input; InvalidArgumentError if it is closed."""
+    if sys.stdin is None:
+        raise InvalidArgumentError(STANDARD_INPUT, None, "an open standard input")
+    return sys.stdin.buffer
+
+
 @contextmanager
 def opened(file: str) -> Iterator[BinaryIO]:
     """A file to read, or standard input for ``-``; InvalidArgumentError if it cannot be opened."""
     if file == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115 - entered below, where its errors are not ours

@@ -13,7 +13,6 @@ from keyledger.adapters.cli import demo, exec, housekeeping, importing, keys  # 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.errors import Commands
 from keyledger.adapters.cli.session import Session
-from keyledger.opening import DEFAULT_URL
 
 app = typer.Typer(
     cls=Commands,
@@ -45,7 +44,7 @@ def options(
 
     Begin with: keyledger demo
     """
-    context.obj = Session(DEFAULT_URL if url is None else url, as_json)
+    context.obj = Session(as_json=as_json) if url is None else Session(url, as_json)
 
 
 def main() -> None:

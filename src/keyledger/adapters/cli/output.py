@@ -24,19 +24,14 @@ from keyledger.domain.records import Entry, Page, PartitionInfo, Usage, Version
 from keyledger.domain.values import JSONValue
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
 def out() -> Console:
     """Standard output."""
-    return _Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:
     """Standard error."""
-    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 # ------------------------------------------------------------------------------------------ programs

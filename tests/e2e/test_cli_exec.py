@@ -1,0 +1,62 @@
+"""Tool calls as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keyledger
+from tests.e2e.cli import INVOCATION, Run, call
+
+
+def test_exec_answers_each_call_with_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text(
+        call("kv_set", key="k", value=[1.0, None]) + "\n" + call("kv_get", key="k")
+    )
+    assert run("exec", "calls.jsonl").out.splitlines() == [
+        '{"ok":true,"result":{"ok":true,"scope":"skill","key":"k","value":[1.0,null],"revision":1}}',
+        '{"ok":true,"result":{"scope":"skill","key":"k","found":true,"value":[1.0,null],"revision":1}}',
+    ]
+
+
+def test_exec_with_json_prints_the_same(run: Run) -> None:
+    line = call("kv_get", key="k")
+    assert run("exec", "-", "--json", stdin=line).out == run("exec", "-", stdin=line).out
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        ("nope", "invalid_value", "line: got 'nope'; allowed is valid JSON"),
+        ("[1]", "invalid_argument", "line: got [1]; allowed is an object of tool, args and invocation"),
+        (b"\xff", "invalid_value", "line: got b'\\xff'; allowed is UTF-8 text"),
+        ('{"tool":1,"tool":2}', "invalid_value", "line: got 'tool'; allowed is an object whose keys differ"),
+        ('{"tool":18446744073709551616}', "invalid_value", "line: got '18446744073709551616'; allowed is"),
+        ("{}", "invalid_argument", "tool required"),
+        ({"tool": "kv_get", "invocation": {}}, "invalid_argument", "kv_get: invocation.skill_id required"),
+        ({"args": None}, "invalid_argument", "kv_get: key required"),
+        ({"args": []}, "invalid_argument", "kv_get: args: got []; allowed is an object"),
+        ({"arg": {}}, "invalid_argument", "kv_get: unknown field 'arg'; known are tool, args, invocation"),
+        ({"tool": "kv_frob"}, "invalid_argument", "tool: got 'kv_frob'; allowed is kv_get, kv_set"),
+        ({"tool": []}, "invalid_argument", "tool: got []; allowed is a string"),
+        ({"args": {"scope": "user:bo", "key": "k"}}, "access_denied", "kv_get: scope 'user:bo'"),
+    ],
+)
+def test_a_bad_line_is_answered_and_the_rest_still_run(run: Run, line: Any, code: str, message: str) -> None:
+    if isinstance(line, dict):
+        line = json.dumps({"tool": "kv_get", "invocation": INVOCATION} | line)
+    text = line if isinstance(line, bytes) else line.encode()
+    done = run("exec", "-", stdin=b"\n".join([text, b"", b"  ", call("kv_set", key="k", value=1).encode()]))
+    bad, good = map(json.loads, done.out.splitlines())
+    assert (done.status, done.err, good["ok"]) == (0, "", True)
+    assert (bad["ok"], bad["error"]) == (False, code)
+    assert bad["message"].startswith(message)
+
+
+def test_a_bug_in_one_call_does_not_end_the_session(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyledger.Partition, "get", lambda *_, **__: 1 / 0)
+    done = run("exec", "-", stdin=call("kv_get", key="k") + "\n" + call("kv_list"))
+    assert [json.loads(line).get("error") for line in done.out.splitlines()] == ["internal", None]
