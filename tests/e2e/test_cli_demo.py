@@ -25,7 +25,7 @@ def test_the_demo_tells_its_story_in_80_columns(run: Run) -> None:
         "export KEYLEDGER_URL=sqlite:///keyledger-demo.db",
     ):
         assert told in done.out
-    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 84
+    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80
 
 
 def test_what_the_demo_tells_to_try_works(run: Run) -> None:

@@ -45,7 +45,7 @@ class SessionClock:
         self._now += STEP
 
 
-@command(app, "demo")
+@command(app, "demo", on_ledger=False)
 def replay_demo(
     session: Session,
     *,

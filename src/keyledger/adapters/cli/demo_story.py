@@ -103,7 +103,7 @@ STORY_KEY = ("weather-desk", "forecast:rome")
 def tell_start(file: str) -> None:
     """Say what is about to be shown."""
     line(out(), ("A recorded session of four agents, replayed into ", "bold"), (printable(file), "bold cyan"))
-    say("Each line is one tool call: when (UTC), for whom, by which skill, what, the answer.", "dim")
+    say("Each line is one tool call: when (UTC), for whom, by which skill, what, answer.", "dim")
 
 
 def tell_chapter(number: int, calls: Sequence[Call]) -> None:

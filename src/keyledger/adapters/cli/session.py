@@ -38,24 +38,26 @@ class Session:
 
 
 def command(
-    app: typer.Typer, name: str, **settings: Any
+    app: typer.Typer, name: str, *, on_ledger: bool = True, **settings: Any
 ) -> Callable[[Callable[Concatenate[Session, P], None]], Callable[Concatenate[Session, P], None]]:
     """Make a function a command of ``app``; its first parameter is the session, the others are options.
 
-    So that ``--url`` and ``--json`` may also stand after the command, every command gets them as well.
+    So that ``--url`` and ``--json`` may also stand after the command, every command gets them as well; one
+    that is not ``on_ledger`` has no use for the URL.
     """
+    shared = [_CONTEXT, _URL, _JSON] if on_ledger else [_CONTEXT, _JSON]
 
     def register(function: Callable[Concatenate[Session, P], None]) -> Callable[Concatenate[Session, P], None]:
         def run(**arguments: Any) -> None:
             above: Session = arguments.pop("context").obj
-            url, as_json = arguments.pop("url"), arguments.pop("as_json")
+            url, as_json = arguments.pop("url", None), arguments.pop("as_json")
             session = Session(above.url if url is None else url, as_json or above.as_json)
             function(session, **arguments)  # type: ignore[call-arg]
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        run.__signature__ = inspect.Signature([*own, *_SHARED])  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *_SHARED]}
-        app.command(name, help=function.__doc__, **settings)(run)
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
+        app.command(name, help=_unwrapped(function.__doc__ or ""), **settings)(run)
         return function
 
     return register
@@ -65,11 +67,14 @@ def _keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-_SHARED = (
-    _keyword("context", typer.Context),
-    _keyword("url", UrlAfter, None),
-    _keyword("as_json", Json, default=False),
-)
+_CONTEXT = _keyword("context", typer.Context)
+_URL = _keyword("url", UrlAfter, None)
+_JSON = _keyword("as_json", Json, default=False)
+
+
+def _unwrapped(text: str) -> str:
+    """Each paragraph on one line, for the help to wrap anew."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def cipher_from_environment() -> Cipher | None:
