@@ -18,7 +18,8 @@
     ├── KeyNotFoundError
     ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
     └── StorageError
-        ├── StorageUnavailableError     the database cannot be reached
+        ├── StorageUnavailableError     the database cannot be reached; nothing was written
+        ├── OutcomeUnknownError         it went away during a commit: written or not
         ├── LedgerBusyError             another writer held the lock for too long
         ├── LedgerClosedError           used after close()
         ├── NewerLedgerError            written by a newer keyledger; upgrade this one
@@ -199,6 +200,22 @@ class StorageUnavailableError(StorageError):
     """The database cannot be reached or opened."""
 
     code = "storage_unavailable"
+
+
+class OutcomeUnknownError(StorageError):
+    """The database went away, or the writer was interrupted, during a commit: it may have happened or not.
+
+    Retry with the ``request_id`` that the command had; one without should be looked up first.
+    """
+
+    code = "outcome_unknown"
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        super().__init__(
+            f"the write to {stream!r} may or may not have been committed; "
+            "retry it with the request_id that it had, or read before you write again"
+        )
 
 
 class LedgerBusyError(StorageError):

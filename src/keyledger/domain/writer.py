@@ -1,68 +1,32 @@
 """The write path: from a command to one transaction, at a cost that no stream's length changes.
 
-Writers of one stream inside one process queue: one of them decides and commits for all that wait, each
-command on the state that its predecessor left. A lone writer finds the lane free and pays for no queue.
-
 The first attempt is optimistic, on the cached head; the commit fails as a whole if that head has moved. The
-second holds the stream's write lock, reloads and decides again, so it cannot meet a second conflict.
-Nothing is refused on a cached state: another process may have changed what refuses.
+next holds the stream's write lock, reloads and decides again, so nobody can move the head under it. Nothing
+is refused on a cached state: another process may have changed what refuses.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import count
-from threading import Condition, Lock
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from keyledger.domain.cache import SliceCache
-from keyledger.domain.decision import (
-    Decision,
-    LeaseNeededError,
-    NotTakenError,
-    Outcome,
-    Request,
-    keys_of_group,
-)
+from keyledger.domain.decision import Decision, LeaseNeededError, NotTakenError, Outcome, Request, keys_of_group
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
-    LedgerClosedError,
+    OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
     StorageError,
-    StorageUnavailableError,
 )
+from keyledger.domain.lanes import Lanes, Slot
 from keyledger.domain.partition import DeletePartition, PartitionCommand
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Session, Slice, Storage
 from keyledger.domain.quota import Lease, block_for
 
-MAX_GROUP = 128
-"""The most commands that one transaction commits."""
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A request, and later its result."""
-
-    request: Request
-    result: Outcome | BaseException | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """What one thread waits for: a request, or a run of them."""
-
-    slots: list[_Slot]
-    alone: bool
-    turn: Lock = field(default_factory=Lock)
-
-    @property
-    def done(self) -> bool:
-        return self.slots[-1].result is not None
+_MOST_ATTEMPTS = 5
 
 
 class _Offer(NamedTuple):
@@ -72,13 +36,12 @@ class _Offer(NamedTuple):
     version: int
 
 
-class _Lane:
-    """The queue of one stream."""
+class _UnconfirmedError(Exception):
+    """A commit found the head moved: by someone else, or by itself if only its acknowledgement was lost."""
 
-    def __init__(self) -> None:
-        self.mutex = Lock()
-        self.busy = False
-        self.queue: deque[_Pending] = deque()
+    def __init__(self, commit: Commit, decision: Decision) -> None:
+        super().__init__()
+        self.commit, self.decision = commit, decision
 
 
 class Writer:
@@ -94,10 +57,7 @@ class Writer:
     def reset(self) -> None:
         """Forget every queue and cached state: for a process that inherited them by fork()."""
         self._cache = SliceCache()
-        self._lanes: WeakValueDictionary[str, _Lane] = WeakValueDictionary()
-        self._mutex = Lock()
-        self._idle = Condition(self._mutex)
-        self._active, self._closed = 0, False
+        self._lanes = Lanes(self._commit_group)
         self._ids = count(1)
         self._id_prefix = secrets.token_urlsafe(9)
 
@@ -110,15 +70,15 @@ class Writer:
 
         Raises:
             RefusedError: a rule says no, and nothing was written.
-            StorageError: the database is in the way; unless it says otherwise, nothing was written.
+            OutcomeUnknownError: it may have been written or not.
+            StorageError: the database is in the way, and nothing was written.
         """
-        slot = _Slot(Request(command, remember))
+        slot = Slot(Request(command, remember))
         alone = isinstance(command.action, DeletePartition)  # its rows are not made key by key
-        self._take_turn(stream, _Pending([slot], alone))
-        if isinstance(slot.result, BaseException):
-            raise slot.result
-        assert slot.result is not None  # noqa: S101 - a turn leaves a result
-        return slot.result
+        self._lanes.submit(stream, (slot,), alone=alone)
+        if isinstance(slot.result, Outcome):
+            return slot.result
+        raise slot.result or OutcomeUnknownError(stream)
 
     def execute_all(
         self, stream: str, commands: Sequence[PartitionCommand], *, stop: bool
@@ -126,123 +86,59 @@ class Writer:
         """Do ``commands`` in one transaction, each remembered by its request id; what became of each.
 
         A refused command does not keep the others from being done, unless ``stop``: then none after it is,
-        and the list ends with its refusal.
-
-        Raises:
-            StorageError: the database is in the way; unless it says otherwise, nothing was written.
+        and the list ends with its refusal. Raises as :meth:`execute`, refusals aside.
         """
-        slots = [_Slot(Request(command, remember=True, stop=stop)) for command in commands]
-        self._take_turn(stream, _Pending(slots, alone=True))
+        slots = [Slot(Request(command, remember=True, stop=stop)) for command in commands]
+        self._lanes.submit(stream, slots, alone=True)
         results: list[Outcome | RefusedError] = []
         for slot in slots:
             if isinstance(slot.result, Outcome | RefusedError):
                 results.append(slot.result)
             elif not isinstance(slot.result, NotTakenError):
-                raise slot.result or AssertionError("a turn leaves a result")
+                raise slot.result or OutcomeUnknownError(stream)
         return results
-
-    def close(self) -> None:
-        """Take no more commands, and return when those taken are done."""
-        with self._mutex:
-            self._closed = True
-            while self._active:
-                self._idle.wait()
-
-    def _take_turn(self, stream: str, pending: _Pending) -> None:
-        lane = self._enter(stream)
-        try:
-            self._wait_and_lead(lane, stream, pending)
-        finally:
-            self._leave()
-
-    def _wait_and_lead(self, lane: _Lane, stream: str, pending: _Pending) -> None:
-        with lane.mutex:
-            leads = not lane.busy
-            lane.busy = True
-            if not leads:
-                pending.turn.acquire()
-                lane.queue.append(pending)
-        if not leads:
-            pending.turn.acquire()  # until a leader has done this command, or hands over the lead
-        if not pending.done:
-            self._lead(lane, stream, pending)
 
     def forget(self, stream: str) -> None:
         """Drop what is cached of a stream, after something other than this writer changed its rows."""
         self._cache.drop(stream)
 
-    # ------------------------------------------------------------------------------------ the queue
-
-    def _enter(self, stream: str) -> _Lane:
-        with self._mutex:
-            if self._closed:
-                raise LedgerClosedError
-            self._active += 1
-            lane = self._lanes.get(stream)
-            if lane is None:
-                lane = self._lanes[stream] = _Lane()
-            return lane
-
-    def _leave(self) -> None:
-        with self._mutex:
-            self._active -= 1
-            if self._closed:
-                self._idle.notify_all()
-
-    def _lead(self, lane: _Lane, stream: str, first: _Pending) -> None:
-        """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
-        group = [first]
-        with lane.mutex:
-            while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
-                group.append(lane.queue.popleft())
-        try:
-            self._commit_group(stream, [slot for pending in group for slot in pending.slots])
-        finally:
-            with lane.mutex:
-                heir = lane.queue.popleft() if lane.queue else None
-                lane.busy = heir is not None
-            for pending in group[1:]:
-                pending.turn.release()
-            if heir is not None:
-                heir.turn.release()
-
-    def _commit_group(self, stream: str, group: list[_Slot]) -> None:
-        try:
-            self._commit(stream, list(group))
-        except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
-            self._cache.drop(stream)
-            waiting = [slot for slot in group if slot.result is None]
-            if len(group) > 1 and isinstance(error, StorageError) and not group[0].request.stop:
-                for slot in waiting:
-                    self._commit_group(stream, [slot])
-            else:
-                for slot in waiting:
-                    slot.result = error
+    def close(self) -> None:
+        """Take no more commands, and return when those taken are done."""
+        self._lanes.close()
 
     # ------------------------------------------------------------------------------------ one group
 
-    def _commit(self, stream: str, group: list[_Slot]) -> None:
+    def _commit_group(self, stream: str, group: list[Slot]) -> None:
+        """Give each slot its result; what the database refuses as a group is done singly."""
+        try:
+            self._commit(stream, list(group))
+        except Exception as error:  # noqa: BLE001 - every waiting thread must hear of it
+            self._cache.drop(stream)
+            left = [slot for slot in group if slot.result is None]
+            singly = len(group) > 1 and isinstance(error, StorageError) and not group[0].request.stop
+            for slot in left:
+                if singly and not isinstance(error, OutcomeUnknownError):
+                    self._commit_group(stream, [slot])
+                else:
+                    slot.result = error
+
+    def _commit(self, stream: str, group: list[Slot]) -> None:
+        suspect: _UnconfirmedError | None = None
         try:
             return self._attempt_optimistically(stream, group)
-        except (HeadMovedError, QuotaExceededError):
-            self._cache.drop(stream)
+        except QuotaExceededError:
+            pass
+        except _UnconfirmedError as unconfirmed:
+            suspect = unconfirmed
+        self._cache.drop(stream)
         offered: list[_Offer] = []
         try:
-            while group:
-                try:
-                    return self._attempt_locked(stream, group, offered)
-                except LeaseNeededError as needed:
-                    lease = self._lease(stream, needed.missing)
-                    if isinstance(lease, Lease):
-                        offered.append(_Offer(lease, needed.version))
-                    else:
-                        group.pop(needed.index).result = lease
+            return self._attempt_until_confirmed(stream, group, offered, suspect)
         finally:
             for offer in offered:
                 self._storage.return_lease(offer.lease.lease_id)
-        return None
 
-    def _attempt_optimistically(self, stream: str, group: list[_Slot]) -> None:
+    def _attempt_optimistically(self, stream: str, group: list[Slot]) -> None:
         requests = [slot.request for slot in group]
         if not any(request.remember for request in requests):
             cached = self._cache.get(stream, keys_of_group(requests))
@@ -254,20 +150,41 @@ class Writer:
         decision = self._decide(self._storage, loaded, requests, locked=False)
         return self._finish(self._storage, stream, group, decision)
 
-    def _attempt_locked(self, stream: str, group: list[_Slot], offered: list[_Offer]) -> None:
+    def _attempt_until_confirmed(
+        self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
+    ) -> None:
+        """Attempt under the lock; again with a lease of the global quota, or after a lost connection."""
+        attempts = 0
+        while group and attempts < _MOST_ATTEMPTS:
+            try:
+                return self._attempt_locked(stream, group, offered, suspect)
+            except LeaseNeededError as needed:
+                suspect = None
+                lease = self._lease(stream, needed.missing)
+                if isinstance(lease, Lease):
+                    offered.append(_Offer(lease, needed.version))
+                else:
+                    group.pop(needed.index).result = lease
+            except _UnconfirmedError as unconfirmed:
+                suspect = unconfirmed
+                attempts += 1
+        if group:
+            raise OutcomeUnknownError(stream)
+        return None
+
+    def _attempt_locked(
+        self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
+    ) -> None:
         requests = [slot.request for slot in group]
         with self._storage.exclusive(stream) as session:
+            if suspect is not None and _took_place(session, suspect.commit):
+                return self._tell(stream, group, suspect.decision)
             loaded = self._load(session, stream, requests)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            try:
-                self._finish(session, stream, group, decision)
-            except HeadMovedError:
-                raise StorageUnavailableError(
-                    f"the database went away while {stream!r} was written; nothing was committed"
-                ) from None
+            return self._finish(session, stream, group, decision)
 
     def _load(self, session: Session, stream: str, requests: list[Request]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
@@ -288,7 +205,7 @@ class Writer:
             decision.take(request, request.command.by.recorded_at or self._clock.now())
         return decision
 
-    def _finish(self, session: Session, stream: str, group: list[_Slot], decision: Decision) -> None:
+    def _finish(self, session: Session, stream: str, group: list[Slot], decision: Decision) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
             commit = Commit(
@@ -303,8 +220,10 @@ class Writer:
             try:
                 session.commit(commit)
             except HeadMovedError:
-                if not self._is_committed(commit):
-                    raise
+                raise _UnconfirmedError(commit, decision) from None
+        self._tell(stream, group, decision)
+
+    def _tell(self, stream: str, group: list[Slot], decision: Decision) -> None:
         if decision.whole:
             touched = keys_of_group(slot.request for slot in group)
             self._cache.put(stream, Slice(decision.state, decision.leases), touched)
@@ -312,16 +231,6 @@ class Writer:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):
             slot.result = result
-
-    def _is_committed(self, commit: Commit) -> bool:
-        """Whether the commit took place and only its acknowledgement was lost.
-
-        The event after the expected revision tells: it is ours if it carries our request id.
-        """
-        if not commit.events:
-            return False
-        found = self._storage.events(commit.stream, commit.expected, 1)
-        return bool(found) and found[0].request_id == commit.events[0].request_id
 
     # --------------------------------------------------------------------------------- global quota
 
@@ -336,3 +245,15 @@ class Writer:
             if leased + size <= maximum:
                 return lease
         return GlobalQuotaExceededError("the ledger", used=leased, asked=missing, maximum=maximum)
+
+
+def _took_place(session: Session, commit: Commit) -> bool:
+    """Whether a commit took place and only its acknowledgement was lost.
+
+    The event after the revision that it expected tells: it is its own if it carries its request id. Asked
+    under the lock, where no statement of a broken connection can still come in between.
+    """
+    if not commit.events:
+        return False
+    found = session.events(commit.stream, commit.expected, 1)
+    return bool(found) and found[0].request_id == commit.events[0].request_id

@@ -45,7 +45,7 @@ class _Locked(_Parameters, SessionReads):
 
     def commit(self, commit: Commit) -> None:
         stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
-        with _lost_as_moved():
+        with _lost_as_moved(self._recorder.datastore):
             self._recorder.write(self._cursor, commit, stored)
             self._cursor.connection.commit()
 
@@ -83,7 +83,7 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def commit(self, commit: Commit) -> None:
         stored = [self.mapper.to_stored_event(event) for event in commit.events]
-        with _lost_as_moved():
+        with _lost_as_moved(self.datastore):
             self.recorder.insert_events(stored, commit=commit)
 
     @contextmanager
@@ -201,9 +201,12 @@ def _lease_parameters(stream: str, lease: Lease) -> dict[str, Any]:
 
 
 @contextmanager
-def _lost_as_moved() -> Iterator[None]:
+def _lost_as_moved(datastore: Datastore) -> Iterator[None]:
     """A conflict, or a commit whose outcome the broken connection did not tell: the caller finds out."""
     try:
         yield
-    except (IntegrityError, ConnectionLostError) as error:
+    except IntegrityError as error:
+        raise HeadMovedError from error
+    except ConnectionLostError as error:
+        datastore.pool.check()  # where one broke, others did: the caller's next should not be one of them
         raise HeadMovedError from error

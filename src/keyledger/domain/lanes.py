@@ -1,0 +1,146 @@
+"""Queues of writers, one lane a stream: while one commits, the others line up, and the next takes them all.
+
+A lone writer finds its lane free and pays for no queue. Whoever finds it busy waits until a leader has done
+his work, or hands him the lead.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Condition, Lock
+from weakref import WeakValueDictionary
+
+from keyledger.domain.decision import NotTakenError, Outcome, Request
+from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
+
+MAX_GROUP = 128
+"""The most commands that one transaction commits, an import's aside."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A request, and later its result."""
+
+    request: Request
+    result: Outcome | NotTakenError | BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One thread and what it waits for; ``turn`` is held until a leader lets it go on."""
+
+    slots: Sequence[Slot]
+    alone: bool
+    turn: Lock = field(default_factory=Lock)
+
+    @property
+    def done(self) -> bool:
+        return self.slots[-1].result is not None
+
+
+class _Lane:
+    def __init__(self) -> None:
+        self.mutex = Lock()
+        self.busy = False
+        self.queue: deque[_Waiting] = deque()
+
+
+class Lanes:
+    """The lanes of one process; ``commit`` gives a result to each slot of a group."""
+
+    def __init__(self, commit: Callable[[str, list[Slot]], None]) -> None:
+        self._commit = commit
+        self._lanes: WeakValueDictionary[str, _Lane] = WeakValueDictionary()
+        self._mutex = Lock()
+        self._idle = Condition(self._mutex)
+        self._active, self._closed = 0, False
+
+    def submit(self, stream: str, slots: Sequence[Slot], *, alone: bool) -> None:
+        """Return when every slot has its result; ``alone`` shares its transaction with no other thread.
+
+        An interrupt while waiting takes the slots back if no leader has taken them yet; otherwise they are
+        done all the same, before the interrupt goes on.
+
+        Raises:
+            LedgerClosedError: after :meth:`close`.
+        """
+        lane = self._enter(stream)
+        try:
+            waiting = _Waiting(slots, alone)
+            if self._waits(lane, waiting):
+                self._wait(lane, stream, waiting)
+            else:
+                self._lead(lane, stream, waiting)
+        finally:
+            self._leave()
+
+    def close(self) -> None:
+        """Take no more slots, and return when those taken are done."""
+        with self._mutex:
+            self._closed = True
+            while self._active:
+                self._idle.wait()
+
+    def _enter(self, stream: str) -> _Lane:
+        with self._mutex:
+            if self._closed:
+                raise LedgerClosedError
+            self._active += 1
+            lane = self._lanes.get(stream)
+            if lane is None:
+                lane = self._lanes[stream] = _Lane()
+            return lane
+
+    def _leave(self) -> None:
+        with self._mutex:
+            self._active -= 1
+            if self._closed:
+                self._idle.notify_all()
+
+    def _waits(self, lane: _Lane, waiting: _Waiting) -> bool:
+        with lane.mutex:
+            if lane.busy:
+                waiting.turn.acquire()
+                lane.queue.append(waiting)
+                return True
+            lane.busy = True
+            return False
+
+    def _wait(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
+        try:
+            waiting.turn.acquire()
+        except BaseException:
+            with lane.mutex:
+                if waiting in lane.queue:
+                    lane.queue.remove(waiting)
+                    raise
+            waiting.turn.acquire()
+            self._go_on(lane, stream, waiting)
+            raise
+        self._go_on(lane, stream, waiting)
+
+    def _go_on(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
+        if not waiting.done:
+            self._lead(lane, stream, waiting)
+
+    def _lead(self, lane: _Lane, stream: str, first: _Waiting) -> None:
+        """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
+        group = [first]
+        with lane.mutex:
+            while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
+                group.append(lane.queue.popleft())
+        slots = [slot for waiting in group for slot in waiting.slots]
+        try:
+            self._commit(stream, slots)
+        finally:
+            for slot in slots:  # none is left without, whatever interrupted the commit
+                slot.result = slot.result or OutcomeUnknownError(stream)
+            with lane.mutex:
+                heir = lane.queue.popleft() if lane.queue else None
+                lane.busy = heir is not None
+            for waiting in group[1:]:
+                waiting.turn.release()
+            if heir is not None:
+                heir.turn.release()
