@@ -1,0 +1,130 @@
+"""Queues of writers: groups, leads that are handed on, interrupts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
+
+import pytest
+
+from keyledger.domain.decision import Outcome, Request
+from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
+from keyledger.domain.lanes import Lanes, Slot
+from keyledger.domain.partition import Attribution, EndExpired, PartitionCommand
+
+DONE = Outcome((), None)
+
+
+def slot() -> Slot:
+    return Slot(Request(PartitionCommand(EndExpired(1), Attribution("q")), remember=False))
+
+
+class Commits:
+    """A commit that waits where it is told to, and remembers its groups."""
+
+    def __init__(self) -> None:
+        self.groups: list[int] = []
+        self.begun, self.go_on = Event(), Event()
+
+    def __call__(self, stream: str, slots: list[Slot]) -> None:
+        assert stream == "s"
+        self.groups.append(len(slots))
+        self.begun.set()
+        assert self.go_on.wait(10)
+        for each in slots:
+            each.result = DONE
+
+
+class Watched(Lanes):
+    """Lanes that say when somebody has lined up."""
+
+    def __init__(self, commit: Commits) -> None:
+        super().__init__(commit)
+        self.waiting: list[Event] = []
+
+    def expect(self, count: int) -> Sequence[Event]:
+        self.waiting = [Event() for _ in range(count)]
+        return list(self.waiting)
+
+    def _waits(self, *arguments: object) -> bool:
+        waits = super()._waits(*arguments)  # type: ignore[arg-type]
+        if waits:
+            self.waiting.pop().set()
+        return waits
+
+
+def test_all_that_wait_are_committed_as_one_group() -> None:
+    commits = Commits()
+    lanes = Watched(commits)
+    slots = [slot() for _ in range(9)]
+    with ThreadPoolExecutor(9) as pool:
+        futures = [pool.submit(lanes.submit, "s", slots[:1], alone=False)]
+        assert commits.begun.wait(10)
+        lined_up = lanes.expect(8)
+        futures += [pool.submit(lanes.submit, "s", [each], alone=False) for each in slots[1:]]
+        assert all(event.wait(10) for event in lined_up)
+        commits.go_on.set()
+        for future in futures:
+            future.result(10)
+    assert commits.groups == [1, 8]
+    assert all(each.result is DONE for each in slots)
+
+
+def test_who_is_to_be_alone_is_alone() -> None:
+    commits = Commits()
+    lanes = Watched(commits)
+    with ThreadPoolExecutor(4) as pool:
+        pool.submit(lanes.submit, "s", [slot()], alone=False)
+        assert commits.begun.wait(10)
+        for alone in (False, True, False):
+            (lined_up,) = lanes.expect(1)
+            pool.submit(lanes.submit, "s", [slot()], alone=alone)
+            assert lined_up.wait(10)
+        commits.go_on.set()
+    assert commits.groups == [1, 1, 1, 1]
+
+
+def test_an_interrupt_takes_back_what_no_leader_has_taken() -> None:
+    commits = Commits()
+    lanes = Watched(commits)
+    leader = Thread(target=lanes.submit, args=("s", [slot()]), kwargs={"alone": False})
+    leader.start()
+    assert commits.begun.wait(10)
+    (lined_up,) = lanes.expect(1)
+
+    def interrupt() -> None:
+        assert lined_up.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = Thread(target=interrupt)
+    interrupter.start()
+    mine = slot()
+    with pytest.raises(KeyboardInterrupt):
+        lanes.submit("s", [mine], alone=False)
+    commits.go_on.set()
+    leader.join(10)
+    interrupter.join(10)
+    assert mine.result is None
+    assert commits.groups == [1]
+    lanes.submit("s", [slot()], alone=False)
+    lanes.close()
+
+
+def test_an_interrupted_commit_leaves_nobody_without_a_result() -> None:
+    def interrupted(_: str, __: list[Slot]) -> None:
+        raise KeyboardInterrupt
+
+    lanes, mine = Lanes(interrupted), slot()
+    with pytest.raises(KeyboardInterrupt):
+        lanes.submit("s", [mine], alone=False)
+    assert isinstance(mine.result, OutcomeUnknownError)
+
+
+def test_closed_lanes_take_no_more() -> None:
+    lanes = Lanes(Commits())
+    lanes.close()
+    with pytest.raises(LedgerClosedError):
+        lanes.submit("s", [slot()], alone=False)
