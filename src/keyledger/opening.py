@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -12,7 +13,7 @@ from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.domain import arguments
-from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
 from keyledger.domain.ledger import Ledger, Settings
 from keyledger.domain.ports import Clock, Storage
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
@@ -35,6 +36,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     max_keys: int = MAX_KEYS,
     tree_quota: int = DEFAULT_TREE_BYTES,
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    create: bool = True,
     schema: str = "public",
     pool_size: int = 10,
     clock: Clock | None = None,
@@ -54,6 +56,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         max_keys: live keys that a partition may hold.
         tree_quota: bytes that one dispatch tree may share in its ``root_run:`` scope.
         lock_timeout: seconds that a write waits for another process's write before LedgerBusyError.
+        create: SQLite only: whether a file that does not exist is created; StorageUnavailableError if not.
         schema: PostgreSQL only: the schema that holds the tables, created where missing.
         pool_size: PostgreSQL only: the most connections that this ledger opens.
         clock: where the time comes from, for tests.
@@ -68,7 +71,14 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     """
     arguments.check_ttl(lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
-    options: dict[str, Any] = {"lock_timeout": lock_timeout, "schema": schema, "pool_size": pool_size}
+    arguments.check_integer("pool_size", pool_size, 1)
+    arguments.check_name("schema", schema)
+    options: dict[str, Any] = {
+        "lock_timeout": lock_timeout,
+        "create": create,
+        "schema": schema,
+        "pool_size": pool_size,
+    }
     return ledger_on(
         lambda: _storage(url, mapper, options),
         quota=quota,
@@ -105,6 +115,9 @@ def ledger_on(
     return ledger
 
 
+_URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
+
+
 def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     scheme = urlsplit(url).scheme if isinstance(url, str) else ""
     store = _STORES.get(scheme)
@@ -131,6 +144,8 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
         raise InvalidArgumentError(
             "url", url, "sqlite:///file.db or sqlite:////absolute/file.db; in memory: memory://"
         )
+    if not options["create"] and not Path(path).exists():
+        raise StorageUnavailableError(f"there is no ledger at {path!r}; a first write makes one")
     return SQLiteStorage(path, mapper, options["lock_timeout"])
 
 
@@ -141,7 +156,13 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage
         raise NotConfiguredError(
             f"{url.partition(':')[0]}: needs the extra that brings psycopg: pip install 'keyledger[postgres]'"
         ) from error
-    return PostgresStorage(url.replace("+psycopg", "", 1), mapper, **options)
+    return PostgresStorage(
+        url.replace("+psycopg", "", 1),
+        mapper,
+        schema=options["schema"],
+        pool_size=options["pool_size"],
+        lock_timeout=options["lock_timeout"],
+    )
 
 
 _STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], Storage]] = {

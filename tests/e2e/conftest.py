@@ -7,13 +7,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import keyledger
 from keyledger.adapters.cli.main import app
 from tests.e2e.cli import SCRIPT, Ended, Run, Shell
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in a folder of its own, 80 columns wide."""
+def new_ledger(tmp_path: Path) -> Path:
+    """The default ledger, empty, in a folder of its own."""
+    keyledger.open(f"sqlite:///{tmp_path}/keyledger.db").close()
+    return tmp_path / "keyledger.db"
+
+
+@pytest.fixture
+def run(tmp_path: Path, new_ledger: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in the folder of an empty ledger, 80 columns wide."""
+    assert new_ledger.exists()
     monkeypatch.chdir(tmp_path)
     for name in ("KEYLEDGER_URL", "KEYLEDGER_CIPHER_KEY", "KEYLEDGER_TRACEBACK", "FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -28,7 +37,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, new_ledger: Path) -> Shell:
+    """Runs a line of bash there; ``$keyledger`` is the installed script."""
+    assert new_ledger.exists()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYLEDGER_")}
 
     def shell(command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

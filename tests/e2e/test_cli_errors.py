@@ -101,3 +101,14 @@ def test_a_bad_cipher_key_is_refused_and_not_repeated(run: Run, key: str) -> Non
     assert done.status == 2
     assert done.err.startswith("error: KEYLEDGER_CIPHER_KEY: ")
     assert key not in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["get", "k"], ["list"], ["delete", "k"], ["history", "k"], ["usage"], ["partitions"], ["sweep"]]
+)
+def test_what_only_reads_makes_no_ledger(run: Run, new_ledger: Path, arguments: list[str]) -> None:
+    new_ledger.unlink()
+    ended = run(*arguments)
+    assert (ended.status, ended.out) == (4, "")
+    assert "there is no ledger at 'keyledger.db'" in ended.err
+    assert not new_ledger.exists()

@@ -8,11 +8,11 @@ import that was interrupted is simply run again: what was done is recognised and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from keyledger.domain import arguments
@@ -59,57 +59,58 @@ class Importer:
         self._imported = self._repeated = self._failed = 0
 
     def run(self, lines: Iterable[str]) -> ImportReport:
-        """Import ``lines``, a batch at a time."""
+        """Import ``lines``, a batch at a time; bad lines are told in their order."""
         numbered = enumerate(lines, 1)
         while batch := list(islice(numbered, BATCH)):
-            self._import(list(self._parsed(batch)))
+            failures = self._import(batch)
+            for number, error in sorted(failures.items())[: 1 if self._stop else None]:
+                self._failed += 1
+                if self._on_error is not None:
+                    self._on_error(number, error)
             if self._progress is not None:
                 self._progress(batch[-1][0])
             if self._stop and self._failed:
                 break
         return ImportReport(self._imported, self._repeated, self._failed)
 
-    def _parsed(self, batch: list[tuple[int, str]]) -> Iterator[_Line]:
+    def _import(self, batch: list[tuple[int, str]]) -> dict[int, KeyledgerError]:
+        """Import a batch, or with ``stop`` what comes before its first bad line; the bad lines."""
+        failures: dict[int, KeyledgerError] = {}
+        lines = []
         for number, text in batch:
-            if text.strip():
-                try:
-                    yield self._line(number, text)
-                except KeyledgerError as error:
-                    self._fail(number, error)
-                    if self._stop:
-                        return
-
-    def _import(self, lines: list[_Line]) -> None:
-        """Commit the lines of each stream together, or with ``stop`` each stretch of one stream in turn."""
+            try:
+                lines += [self._line(number, text)] if text.strip() else []
+            except KeyledgerError as error:
+                failures[number] = error
+                if self._stop:
+                    break
         for stretch in self._stretches(lines):
-            commands = [line.command for line in stretch]
-            results = self._engine.writer.execute_all(stretch[0].stream, commands, stop=self._stop)
-            for line, result in zip(stretch, results, strict=False):
-                if isinstance(result, KeyledgerError):
-                    self._fail(line.number, result)
-                elif result.state is None:
-                    self._repeated += 1
-                else:
-                    self._imported += 1
-            if self._stop and len(results) < len(stretch):
-                return
+            failures |= self._commit(stretch)
+            if self._stop and failures.keys() & {line.number for line in stretch}:
+                break
+        return failures
 
-    def _stretches(self, lines: list[_Line]) -> Iterable[list[_Line]]:
-        stretches: list[list[_Line]] = []
+    def _commit(self, stretch: list[_Line]) -> dict[int, KeyledgerError]:
+        commands = [line.command for line in stretch]
+        results = self._engine.writer.execute_all(stretch[0].stream, commands, stop=self._stop)
+        failures: dict[int, KeyledgerError] = {}
+        for line, result in zip(stretch, results, strict=False):
+            if isinstance(result, KeyledgerError):
+                failures[line.number] = result
+            elif result.state is None:
+                self._repeated += 1
+            else:
+                self._imported += 1
+        return failures
+
+    def _stretches(self, lines: list[_Line]) -> list[list[_Line]]:
+        """What is committed together: the lines of each stream, or with ``stop`` neighbours of one stream."""
+        if self._stop:
+            return [list(stretch) for _, stretch in groupby(lines, key=lambda line: line.stream)]
         by_stream: dict[str, list[_Line]] = {}
         for line in lines:
-            if self._stop and stretches and stretches[-1][-1].stream == line.stream:
-                stretches[-1].append(line)
-            elif self._stop:
-                stretches.append([line])
-            else:
-                by_stream.setdefault(line.stream, []).append(line)
-        return stretches or by_stream.values()
-
-    def _fail(self, number: int, error: KeyledgerError) -> None:
-        self._failed += 1
-        if self._on_error is not None:
-            self._on_error(number, error)
+            by_stream.setdefault(line.stream, []).append(line)
+        return list(by_stream.values())
 
     def _line(self, number: int, text: str) -> _Line:
         fields = parse_json(text, "line")

@@ -63,6 +63,11 @@ class Partition:
         self.id = partition_id
         self._engine, self._storage, self._stream, self._caller = engine, engine.storage, stream, caller
 
+    @property
+    def max_value_bytes(self) -> int:
+        """The cap on one value's JSON text."""
+        return self._engine.settings.limits.max_value_bytes
+
     # ------------------------------------------------------------------------------------- reading
 
     def get(self, key: str, *, scope: str = SKILL) -> Entry | None:

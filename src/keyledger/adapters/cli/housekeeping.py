@@ -34,7 +34,7 @@ def show_usage(
     session: Session, *, partition: opt.Partition = DEFAULT_PARTITION, scope: opt.Scope = SKILL
 ) -> None:
     """Show the bytes and keys of a partition against its quota; with --scope root_run:ID, of that tree."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         usage = ledger.partition(partition).usage(scope=scope)
     if session.as_json:
         print_json({"partition": partition, "scope": scope} | asdict(usage))
@@ -53,7 +53,7 @@ def list_partitions(
     session: Session, *, prefix: opt.Prefix = "", limit: opt.Limit = DEFAULT_PAGE, after: opt.After = ""
 ) -> None:
     """List the partitions in use, each with its usage."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         page = ledger.partitions(prefix=prefix, limit=limit, after=after)
     if session.as_json:
         print_json({"partitions": page.items, "next": page.next})
@@ -73,7 +73,7 @@ def sweep_expired(
     limit: Annotated[int, typer.Option("--limit", help="The most entries to end in one go.")] = DEFAULT_SWEEP,
 ) -> None:
     """End expired entries in the log, and forget request ids that are too old to be repeated."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         report = ledger.sweep(limit=limit)
     if session.as_json:
         print_json(report)
@@ -93,7 +93,7 @@ def _tell_sweep(report: SweepReport) -> None:
 @command(app, "rebuild")
 def rebuild_read_models(session: Session) -> None:
     """Rebuild the current values, usage and histories from the events, and report what had differed."""
-    with session.open() as ledger, progress("rebuilding") as bar:
+    with session.open(create=False) as ledger, progress("rebuilding") as bar:
         task = bar.add_task("", total=0)
         report = ledger.rebuild(progress=lambda done, total: bar.update(task, completed=done, total=total))
     if session.as_json:

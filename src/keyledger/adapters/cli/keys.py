@@ -72,7 +72,7 @@ def get_key(
     scope: opt.Scope = SKILL,
 ) -> None:
     """Print the value of KEY, as JSON text. Exit status 1 if there is none."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         entry = ledger.partition(partition).get(key, scope=scope)
     if entry is None:
         raise KeyNotFoundError(key, scope)
@@ -90,7 +90,7 @@ def list_keys(
     scope: opt.Scope = SKILL,
 ) -> None:
     """List keys and their values, in the order of the keys."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         page = ledger.partition(partition).list(scope=scope, prefix=prefix, limit=limit, after=after)
     if session.as_json:
         print_json({"entries": page.items, "next": page.next})
@@ -116,7 +116,7 @@ def delete_key(
     run_id: opt.RunId = None,
 ) -> None:
     """Remove KEY; its history stays."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         kv = ledger.partition(partition, actor=actor, run_id=run_id)
         deleted = kv.delete(key, scope=scope, if_revision=if_revision, request_id=request_id)
     if session.as_json:
@@ -165,7 +165,7 @@ def show_history(
     scope: opt.Scope = SKILL,
 ) -> None:
     """Show every version of KEY, newest first: what, when, by whom, in which run."""
-    with session.open() as ledger:
+    with session.open(create=False) as ledger:
         page = ledger.partition(partition).history(key, scope=scope, limit=limit, before=before)
     if not page.items and before is None:
         raise KeyNotFoundError(key, scope)

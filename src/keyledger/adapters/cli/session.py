@@ -32,9 +32,12 @@ class Session:
     url: str = DEFAULT_URL
     as_json: bool = False
 
-    def open(self, clock: Clock | None = None) -> Ledger:
-        """The ledger, to be used as a context manager; encrypted if KEYLEDGER_CIPHER_KEY is set."""
-        return open(self.url, clock=clock, cipher=cipher_from_environment())
+    def open(self, *, clock: Clock | None = None, create: bool = True) -> Ledger:
+        """The ledger, to be used as a context manager; encrypted if KEYLEDGER_CIPHER_KEY is set.
+
+        What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger.
+        """
+        return open(self.url, clock=clock, create=create, cipher=cipher_from_environment())
 
 
 def command(

@@ -83,9 +83,16 @@ class ImportContract(Fixtures):
     @pytest.mark.parametrize("bad", ["not json", line(value="x" * 70_000)])
     def test_an_import_told_to_stop_does_nothing_after_a_bad_line(self, ledger: Ledger, bad: str) -> None:
         told: list[int] = []
-        lines = [line(key="a", value=1), line(partition="q", value=1), bad, line(key="b", value=1)]
+        lines = [
+            line(key="a", value=1),
+            line(partition="q", value=1),
+            bad,
+            line(partition="q", key="b", value=1),
+            line(key="b", value=1),
+            "also bad",
+        ]
         report = ledger.import_lines(lines, source="s", stop=True, on_error=lambda number, _: told.append(number))
         assert (report, told) == (ImportReport(2, 0, 1), [3])
-        kv = ledger.partition("p")
-        assert kv.get("a") is not None
-        assert kv.get("b") is None
+        assert ledger.partition("p").get("a") is not None
+        assert ledger.partition("p").get("b") is None
+        assert ledger.partition("q").get("b") is None

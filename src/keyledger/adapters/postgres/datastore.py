@@ -68,11 +68,23 @@ class Datastore(PostgresDatastore):
     def _configure(self, connection: Connection[Any]) -> None:
         connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(self.schema)))
 
+    @contextmanager
+    def _connect(self) -> Iterator[Connection[DictRow]]:
+        """A connection beside the pool, which says at once, and why, that there is none to be had."""
+        try:
+            timeout = int(CONNECT_TIMEOUT)
+            connection = Connection.connect(self._conninfo, row_factory=dict_row, connect_timeout=timeout)
+        except psycopg.Error as error:
+            raise StorageUnavailableError(str(error).strip()) from error
+        with connection:
+            yield connection
+
     def register_type_adapters(self) -> None:
         """The library's composite types are not used here."""
 
     def _migrate(self) -> None:
-        with self.get_connection() as connection, connection.transaction():
+        with self._connect() as connection, connection.transaction():
+            self._configure(connection)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
             connection.execute("CREATE TABLE IF NOT EXISTS keyledger_schema (version integer PRIMARY KEY)")

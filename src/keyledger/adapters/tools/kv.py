@@ -119,7 +119,7 @@ def _content(entry: Entry) -> Result:
 
 def _check_length(partition: Partition, value: Any) -> None:
     """Refuse what is too long before anything looks inside it; the domain measures what is JSON again."""
-    cap = partition._engine.settings.limits.max_value_bytes  # noqa: SLF001 - a ledger does not tell its limits yet
+    cap = partition.max_value_bytes
     try:
         size = len(orjson.dumps(value))
     except TypeError:
