@@ -9,7 +9,7 @@ import orjson
 
 import keyledger
 from benchmarks.workload import ACTOR, PARTITION, RUN, SCOPE, STREAM, Item
-from keyledger.domain.partition import Attribution, Batch, PartitionCommand, Set
+from keyledger.domain.commands import Attribution, Batch, PartitionCommand, Set
 from keyledger.domain.quota import Limits
 from keyledger.domain.values import JSONValue
 

@@ -6,6 +6,7 @@ the history, the usage and the audit all come from those events.
 
 from __future__ import annotations
 
+from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     IntegerOverflowError,
@@ -32,7 +33,7 @@ from keyledger.domain.errors import (
     ValueSerializationError,
     ValueTooLargeError,
 )
-from keyledger.domain.kv import Partition, PendingBatch
+from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import (
     Entry,

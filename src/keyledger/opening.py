@@ -13,8 +13,9 @@ from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.domain import arguments
+from keyledger.domain.engine import Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
-from keyledger.domain.ledger import Ledger, Settings
+from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock, Storage
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
 from keyledger.domain.values import MAX_VALUE_BYTES

@@ -14,22 +14,17 @@ from typing import Any
 import orjson
 import pytest
 
+from keyledger.domain.commands import Action, Attribution, Delete, Increment, PartitionCommand, Set
 from keyledger.domain.errors import RefusedError
 from keyledger.domain.partition import (
-    Action,
-    Attribution,
-    Delete,
-    Increment,
     KeyDeleted,
     KeyExpired,
     KeyIncremented,
     KeySet,
-    PartitionCommand,
     PartitionDeleted,
     PartitionEvent,
     PartitionState,
     QuotaChanged,
-    Set,
     decide,
     fold,
 )

@@ -10,9 +10,10 @@ import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
+from keyledger.domain.commands import Attribution, KeyAction, PartitionCommand
 from keyledger.domain.decision import Decision, Outcome, Request
 from keyledger.domain.errors import NamespaceQuotaExceededError
-from keyledger.domain.partition import Attribution, KeyAction, KeyDeleted, KeyExpired, PartitionCommand
+from keyledger.domain.partition import KeyDeleted, KeyExpired
 from keyledger.domain.quota import Limits
 from keyledger.opening import ledger_on
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from keyledger.adapters.conformance.strategies import json_values, keys
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.domain.errors import NewerLedgerError, UnreadableError
-from keyledger.domain.partition import EVENT_TYPES, Event, KeyExpired, KeySet, PartitionDeleted, QuotaChanged
+from keyledger.domain.event import Event
+from keyledger.domain.partition import EVENT_TYPES, KeyExpired, KeySet, PartitionDeleted, QuotaChanged
 
 TIME = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 MAPPER = EventMapper()

@@ -10,10 +10,10 @@ from threading import Event, Thread
 
 import pytest
 
+from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.decision import Outcome, Request
 from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
 from keyledger.domain.lanes import Lanes, Slot
-from keyledger.domain.partition import Attribution, EndExpired, PartitionCommand
 
 DONE = Outcome((), None)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from keyledger.domain.commands import Batch, ChangeQuota, DeletePartition, EndExpired
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     IntegerOverflowError,
@@ -15,7 +16,6 @@ from keyledger.domain.errors import (
     TimeReversalError,
     ValueTooLargeError,
 )
-from keyledger.domain.partition import Batch, ChangeQuota, DeletePartition, EndExpired
 from keyledger.domain.quota import Limits
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER
 

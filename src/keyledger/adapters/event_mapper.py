@@ -16,7 +16,8 @@ from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, T
 from pydantic import ValidationError
 
 from keyledger.domain.errors import NewerLedgerError, UnreadableError
-from keyledger.domain.partition import EVENT_TYPES, Event, PartitionEvent
+from keyledger.domain.event import Event
+from keyledger.domain.partition import EVENT_TYPES, PartitionEvent
 
 _VALUE = b',"value":'
 

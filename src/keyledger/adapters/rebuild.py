@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keyledger.domain.partition import (
-    PartitionDeleted,
-    PartitionEvent,
-    PartitionState,
-    fold,
-    keys_touched,
-)
+from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold, keys_touched
 from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges, Session
 
 _STRETCH = 1_000

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from threading import Lock
 
-from keyledger.domain.partition import EntryKey, StoredEntry
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import StoredEntry
 from keyledger.domain.ports import Slice
 
 MAX_CACHE_BYTES = 32 * 1_048_576

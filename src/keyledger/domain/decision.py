@@ -7,23 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+from keyledger.domain.commands import EndExpired, EntryKey, PartitionCommand, keys_of
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     QuotaExceededError,
     RefusedError,
     RequestIdReusedError,
 )
-from keyledger.domain.partition import (
-    EndExpired,
-    EntryKey,
-    PartitionCommand,
-    PartitionEvent,
-    PartitionState,
-    decide,
-    fold,
-    keys_of,
-    keys_touched,
-)
+from keyledger.domain.partition import PartitionEvent, PartitionState, decide, fold, keys_touched
 from keyledger.domain.ports import RequestRecord, Session, Slice
 from keyledger.domain.quota import Lease
 

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keyledger.domain import arguments
 from keyledger.domain.arguments import utc
+from keyledger.domain.commands import Attribution, Delete, PartitionCommand, Set
+from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, KeyledgerError
-from keyledger.domain.partition import Attribution, Delete, PartitionCommand, Set
 from keyledger.domain.records import ImportReport
 from keyledger.domain.scope import SKILL, check_key, check_scope, partition_stream, stream_of
 from keyledger.domain.values import check_value, parse_json
-
-if TYPE_CHECKING:
-    from keyledger.domain.ledger import Engine
 
 BATCH = 500
 """The most lines that one transaction commits."""

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from functools import partial
 
 from keyledger.domain import arguments
-from keyledger.domain.errors import InvalidArgumentError
-from keyledger.domain.partition import (
+from keyledger.domain.actions import delete_action, increment_action, set_action
+from keyledger.domain.batch import MAX_BATCH, PendingBatch
+from keyledger.domain.commands import (
     Action,
     Attribution,
     Batch,
     ChangeQuota,
     Delete,
     EntryKey,
-    Increment,
     KeyAction,
+    PartitionCommand,
+)
+from keyledger.domain.decision import Outcome
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.partition import (
     KeyDeleted,
     KeyExpired,
     KeyIncremented,
     KeySet,
-    PartitionCommand,
+    PartitionEvent,
     PartitionState,
-    Set,
     StoredEntry,
 )
 from keyledger.domain.ports import ReadEntry, StoredVersion
 from keyledger.domain.records import Entry, Page, Usage, Version
-from keyledger.domain.scope import SKILL, check_key, check_scope, is_tree, stream_of
-from keyledger.domain.values import JSONValue, check_value
+from keyledger.domain.scope import SKILL, check_key, check_scope, stream_of
+from keyledger.domain.values import JSONValue
 
-if TYPE_CHECKING:
-    from keyledger.domain.decision import Outcome
-    from keyledger.domain.ledger import Engine
-
-MAX_BATCH = 10_000
 _BEYOND = 2**63 - 1
 _SECOND = timedelta(seconds=1)
 
@@ -154,7 +154,7 @@ class Partition:
             QuotaExceededError: it grows usage past the partition's, tree's or ledger's quota.
             RequestIdReusedError: ``request_id`` stands for another command.
         """
-        action = self._set_action(key, value, scope, ttl, if_revision)
+        action = set_action(self._engine.codec, key, value, scope, ttl, if_revision)
         outcome = self._execute(action, request_id)
         event = next(event for event in outcome.events if isinstance(event, KeySet))
         return self._entry_of(event, outcome.state)
@@ -179,7 +179,7 @@ class Partition:
             IntegerOverflowError: the result would not fit 64 bits.
             RefusedError: as for :meth:`set`.
         """
-        action = self._increment_action(key, delta, initial_value, scope, ttl, if_revision)
+        action = increment_action(key, delta, initial_value, scope, ttl, if_revision)
         outcome = self._execute(action, request_id)
         event = next(event for event in outcome.events if isinstance(event, KeyIncremented))
         return self._entry_of(event, outcome.state)
@@ -198,7 +198,7 @@ class Partition:
             RevisionConflictError: ``if_revision`` is not the key's revision.
             RequestIdReusedError: ``request_id`` stands for another command.
         """
-        outcome = self._execute(self._delete_action(key, scope, if_revision), request_id)
+        outcome = self._execute(delete_action(key, scope, if_revision), request_id)
         return any(isinstance(event, KeyDeleted) for event in outcome.events)
 
     def batch(self, *, request_id: str | None = None) -> PendingBatch:
@@ -208,7 +208,7 @@ class Partition:
         ``root_run:`` scope of a tree cannot be mixed with other scopes.
         """
         arguments.check_name("request_id", request_id)
-        return PendingBatch(self, request_id)
+        return PendingBatch(self._engine.codec, partial(self._commit_batch, request_id))
 
     def set_quota(self, max_bytes: int | None, *, request_id: str | None = None) -> Usage:
         """Give the partition a byte quota of its own (None: back to the configured one); its usage now."""
@@ -219,42 +219,26 @@ class Partition:
 
     # ----------------------------------------------------------------------------------- internals
 
-    def _set_action(
-        self, key: str, value: JSONValue, scope: str, ttl: float | None, if_revision: int | None
-    ) -> Set:
-        check_key(key)
-        check_scope(scope)
-        check_value(value)
-        arguments.check_ttl(ttl)
-        arguments.check_revision("if_revision", if_revision)
-        return Set(scope, key, self._engine.codec.encode(value), ttl, if_revision)
+    def _commit_batch(self, request_id: str | None, actions: tuple[KeyAction, ...]) -> tuple[Entry | bool, ...]:
+        outcome = self._execute(Batch(actions), request_id)
+        events: deque[PartitionEvent] = deque(
+            event for event in outcome.events if not isinstance(event, KeyExpired)
+        )
+        return tuple(self._result(action, events, outcome.state) for action in actions)
 
-    def _increment_action(
-        self,
-        key: str,
-        delta: int,
-        initial_value: int,
-        scope: str,
-        ttl: float | None,
-        if_revision: int | None,
-    ) -> Increment:
-        check_key(key)
-        check_scope(scope)
-        arguments.check_integer("delta", delta)
-        arguments.check_integer("initial_value", initial_value)
-        arguments.check_ttl(ttl)
-        arguments.check_revision("if_revision", if_revision)
-        return Increment(scope, key, delta, initial_value, ttl, if_revision)
+    def _result(
+        self, action: KeyAction, events: deque[PartitionEvent], state: PartitionState | None
+    ) -> Entry | bool:
+        """What one action of a batch did; takes its event, if it made one, off the front of ``events``."""
+        event = events[0] if events else None
+        if isinstance(action, Delete):
+            found = isinstance(event, KeyDeleted) and (event.scope, event.key) == (action.scope, action.key)
+            return bool(found and events.popleft())
+        assert isinstance(event, KeySet | KeyIncremented)  # noqa: S101 - decide made one for each
+        events.popleft()
+        return self._entry_of(event, state)
 
-    def _delete_action(self, key: str, scope: str, if_revision: int | None) -> Delete:
-        check_key(key)
-        check_scope(scope)
-        arguments.check_revision("if_revision", if_revision)
-        return Delete(scope, key, if_revision)
-
-    def _execute(
-        self, action: Action, request_id: str | None = None, recorded_at: datetime | None = None
-    ) -> Outcome:
+    def _execute(self, action: Action, request_id: str | None = None) -> Outcome:
         arguments.check_name("request_id", request_id)
         if isinstance(action, Batch):
             stream = self._stream_of_all(action)
@@ -267,7 +251,6 @@ class Partition:
             self._caller.run_id,
             self._caller.root_run_id,
             self._caller.tool,
-            recorded_at,
         )
         command = PartitionCommand(action, by, self._engine.limits(stream))
         return writer.execute(stream, command, remember=request_id is not None)
@@ -337,83 +320,3 @@ class Partition:
             event.tool,
             event.request_id,
         )
-
-
-class PendingBatch:
-    """Writes that happen together when the ``with`` block ends, and not at all if it raises.
-
-    Afterwards ``results`` holds, in order, an Entry for each set and increment and a bool for each delete.
-    """
-
-    def __init__(self, partition: Partition, request_id: str | None) -> None:
-        self._partition, self._request_id = partition, request_id
-        self._actions: list[KeyAction] = []
-        self.results: tuple[Entry | bool, ...] = ()
-
-    def set(
-        self,
-        key: str,
-        value: JSONValue,
-        *,
-        scope: str = SKILL,
-        ttl: float | None = None,
-        if_revision: int | None = None,
-    ) -> None:
-        """As :meth:`Partition.set`."""
-        self._add(self._partition._set_action(key, value, scope, ttl, if_revision))  # noqa: SLF001
-
-    def increment(
-        self,
-        key: str,
-        delta: int = 1,
-        *,
-        initial_value: int = 0,
-        scope: str = SKILL,
-        ttl: float | None = None,
-        if_revision: int | None = None,
-    ) -> None:
-        """As :meth:`Partition.increment`."""
-        action = self._partition._increment_action(key, delta, initial_value, scope, ttl, if_revision)  # noqa: SLF001
-        self._add(action)
-
-    def delete(self, key: str, *, scope: str = SKILL, if_revision: int | None = None) -> None:
-        """As :meth:`Partition.delete`."""
-        self._add(self._partition._delete_action(key, scope, if_revision))  # noqa: SLF001
-
-    def _add(self, action: KeyAction) -> None:
-        if len(self._actions) >= MAX_BATCH:
-            raise InvalidArgumentError("batch", f"{MAX_BATCH + 1} actions", f"at most {MAX_BATCH}")
-        self._actions.append(action)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None and self._actions:
-            self.results = self._commit()
-
-    def _commit(self, recorded_at: datetime | None = None) -> tuple[Entry | bool, ...]:
-        partition = self._partition
-        outcome = partition._execute(Batch(tuple(self._actions)), self._request_id, recorded_at)  # noqa: SLF001
-        events = [event for event in outcome.events if not isinstance(event, KeyExpired)]
-        results: list[Entry | bool] = []
-        for action in self._actions:
-            event = events[0] if events else None
-            if not isinstance(action, Delete):
-                assert isinstance(event, KeySet | KeyIncremented)  # noqa: S101 - decide made one for each
-                results.append(partition._entry_of(event, outcome.state))  # noqa: SLF001
-                events.pop(0)
-            elif isinstance(event, KeyDeleted) and (event.scope, event.key) == (action.scope, action.key):
-                results.append(True)
-                events.pop(0)
-            else:
-                results.append(False)
-        return tuple(results)
-
-
-__all__ = ["Caller", "Partition", "PendingBatch", "is_tree"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from keyledger.domain import arguments
+from keyledger.domain.commands import Attribution, DeletePartition, PartitionCommand
+from keyledger.domain.engine import Engine, Settings
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Caller, Partition
-from keyledger.domain.partition import Attribution, DeletePartition, PartitionCommand
-from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead, UsageRow
-from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
+from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
 from keyledger.domain.scope import (
     ROOT_RUN_PARTITION,
@@ -30,36 +29,6 @@ from keyledger.domain.writer import Writer
 DEFAULT_SWEEP = 1_000
 MAX_SOURCE_BYTES = 4_096
 _PAGE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The limits of one ledger, in bytes unless named otherwise; None switches a quota off."""
-
-    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
-    tree_bytes: int = DEFAULT_TREE_BYTES
-    global_max_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What the parts of an open ledger share."""
-
-    storage: Storage
-    writer: Writer
-    clock: Clock
-    codec: JSONCodec
-    settings: Settings
-
-    def limits(self, stream: str) -> Limits:
-        """The configured limits of a stream; a tree has its cap in place of the partition's quota."""
-        limits = self.settings.limits
-        return replace(limits, max_bytes=self.settings.tree_bytes) if is_tree(stream) else limits
-
-    def usage(self, stream: str, row: UsageRow) -> Usage:
-        """A stream's usage beside the quota in force there."""
-        configured = self.limits(stream).max_bytes
-        return Usage(row.used_bytes, row.live_keys, configured if row.max_bytes is None else row.max_bytes)
 
 
 class Ledger:

@@ -1,7 +1,7 @@
 """The partition: one namespace of keys, as a decider.
 
-Reads top to bottom: events, state, ``evolve``, commands, ``decide``. Everything here is pure: time, limits
-and identity come in with the command.
+Reads top to bottom: events, state, ``evolve``, ``decide`` (what it may be asked is in ``commands.py``). Everything
+here is pure: time, limits and identity come in with the command.
 
 ``decide`` needs only a slice of the state: the head (revision, used bytes, live keys, quota, last time),
 the entries that the command touches and, when a limit would be passed, the expired ones. What it decides on
@@ -13,11 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
 from rpds import HashTrieMap
 
+from keyledger.domain.commands import (
+    Batch,
+    ChangeQuota,
+    Delete,
+    DeletePartition,
+    EndExpired,
+    EntryKey,
+    Increment,
+    KeyAction,
+    PartitionCommand,
+    Set,
+    keys_of,
+)
 from keyledger.domain.errors import (
     IntegerOverflowError,
     InvalidArgumentError,
@@ -26,7 +38,8 @@ from keyledger.domain.errors import (
     TimeReversalError,
     ValueTooLargeError,
 )
-from keyledger.domain.quota import Growth, Limits
+from keyledger.domain.event import Event, UTCDatetime
+from keyledger.domain.quota import Growth
 from keyledger.domain.scope import partition_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
 
@@ -35,37 +48,6 @@ EXPIRY_ACTOR = "system:expiry"
 # ---------------------------------------------------------------------------------------------- events
 # The topics and field names below are the storage format of every ledger ever written: change them only
 # with a higher default of schema_version and an upcaster (``upcast_v1_v2(state)``, static, on that class).
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError("a time in an event is in UTC")
-    return moment
-
-
-UTCDatetime = Annotated[datetime, AfterValidator(_in_utc)]
-
-
-class Event(BaseModel):
-    """What every event carries.
-
-    ``originator_id`` is the stream, ``originator_version`` the partition's revision that the event made.
-    ``recorded_at`` never goes back within a stream. ``request_id`` is the user's or, where they gave none,
-    one made up for the command; all events of a command share it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    TOPIC: ClassVar[str]
-
-    originator_id: str
-    originator_version: int
-    recorded_at: UTCDatetime
-    changed_by: str | None = None
-    run_id: str | None = None
-    root_run_id: str | None = None
-    tool: str | None = None
-    request_id: str
-    schema_version: int = 1
 
 
 class KeySet(Event):
@@ -132,9 +114,6 @@ EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
 )
 
 # ----------------------------------------------------------------------------------------------- state
-
-EntryKey: TypeAlias = tuple[str, str]
-"""(scope, key)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,113 +250,9 @@ def fold(state: PartitionState, events: Iterable[PartitionEvent]) -> PartitionSt
     return state
 
 
-# -------------------------------------------------------------------------------------------- commands
-
-
-@dataclass(frozen=True, slots=True)
-class Attribution:
-    """Who asks, in which run, through which tool, and under which request id.
-
-    ``recorded_at`` is given only by an import that keeps the times of a history from elsewhere.
-    """
-
-    request_id: str
-    changed_by: str | None = None
-    run_id: str | None = None
-    root_run_id: str | None = None
-    tool: str | None = None
-    recorded_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """Give a key a value; without a ``ttl`` (seconds) an earlier one is cleared."""
-
-    scope: str
-    key: str
-    value: bytes
-    ttl: float | None = None
-    if_revision: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Increment:
-    """Add ``delta`` to an integer; a missing key becomes ``initial_value + delta``. No ``ttl`` keeps it."""
-
-    scope: str
-    key: str
-    delta: int = 1
-    initial_value: int = 0
-    ttl: float | None = None
-    if_revision: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a key; a missing one is left missing and appends nothing."""
-
-    scope: str
-    key: str
-    if_revision: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeQuota:
-    """Give the partition a byte quota of its own, or (None) take it back."""
-
-    max_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeletePartition:
-    """Remove every entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndExpired:
-    """End up to ``limit`` expired entries: the sweeper's command."""
-
-    limit: int
-
-
-KeyAction: TypeAlias = Set | Increment | Delete
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Several key actions as one: all of them or none, judged against the limits on the final state."""
-
-    actions: tuple[KeyAction, ...]
-
-
-Action: TypeAlias = KeyAction | Batch | ChangeQuota | DeletePartition | EndExpired
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionCommand:
-    """An action, who asks for it, and the limits that hold."""
-
-    action: Action
-    by: Attribution
-    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
-
-
 def keys_touched(events: Iterable[PartitionEvent]) -> tuple[EntryKey, ...]:
     """The keys that ``events`` changed one by one, each once, in order."""
     return tuple(dict.fromkeys((event.scope, event.key) for event in events if isinstance(event, KeyEvent)))
-
-
-def keys_of(action: Action) -> tuple[EntryKey, ...]:
-    """The entries that an action reads: what a slice must hold before ``decide``."""
-    match action:
-        case Batch():
-            return tuple((each.scope, each.key) for each in action.actions)
-        case Set() | Increment() | Delete():
-            return ((action.scope, action.key),)
-        case ChangeQuota() | DeletePartition() | EndExpired():
-            return ()
-        case _:
-            assert_never(action)
 
 
 # ---------------------------------------------------------------------------------------------- decide

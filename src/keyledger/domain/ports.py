@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from keyledger.domain.partition import EntryKey, PartitionDeleted, PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, StoredEntry
 from keyledger.domain.quota import Lease, Leases
 from keyledger.domain.values import JSONValue
 

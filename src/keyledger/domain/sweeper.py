@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from keyledger.domain.partition import Attribution, EndExpired, PartitionCommand
+from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Storage
 from keyledger.domain.quota import Lease
 from keyledger.domain.records import SweepReport

@@ -13,6 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from keyledger.domain.cache import SliceCache
+from keyledger.domain.commands import DeletePartition, PartitionCommand
 from keyledger.domain.decision import Decision, LeaseNeededError, NotTakenError, Outcome, Request, keys_of_group
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
@@ -22,7 +23,6 @@ from keyledger.domain.errors import (
     StorageError,
 )
 from keyledger.domain.lanes import Lanes, Slot
-from keyledger.domain.partition import DeletePartition, PartitionCommand
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Session, Slice, Storage
 from keyledger.domain.quota import Lease, block_for
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry, keys_touched
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry, keys_touched
 
 
 def project(

@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.model import Key, Model, Operation, RefusedByModelError
-from keyledger.domain.kv import Partition, PendingBatch
+from keyledger.domain.batch import PendingBatch
+from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.partition import PartitionState, fold
 from keyledger.domain.values import MAX_INTEGER

@@ -14,8 +14,9 @@ from eventsourcing.popo import POPOApplicationRecorder
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.rebuild import compared, rebuilt
+from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import LedgerClosedError
-from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
 from keyledger.domain.ports import (
     Commit,
     HeadMovedError,

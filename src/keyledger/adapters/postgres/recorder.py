@@ -19,7 +19,8 @@ from psycopg.rows import tuple_row
 from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.sql.rows import ENTRY_COLUMNS, Rows
-from keyledger.domain.partition import EntryKey, StoredEntry
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import StoredEntry
 from keyledger.domain.ports import Commit, HeadMovedError, HistoryRow, RequestRecord
 
 

@@ -18,7 +18,7 @@ from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.rebuild import compared, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
-from keyledger.domain.partition import EntryKey
+from keyledger.domain.commands import EntryKey
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
 from keyledger.domain.quota import Lease
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keyledger.adapters.sql.rows import Rows
-from keyledger.domain.partition import EntryKey, PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
 from keyledger.domain.ports import ReadEntry, RequestRecord, Slice, StoredVersion, StreamHead, UsageRow
 from keyledger.domain.quota import Lease
 from keyledger.domain.scope import key_range

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.domain.partition import EntryKey, PartitionState, StoredEntry
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import PartitionState, StoredEntry
 from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord
 from keyledger.domain.quota import Lease, Leases
 

@@ -18,7 +18,7 @@ from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.statements import SQL
-from keyledger.domain.partition import EntryKey
+from keyledger.domain.commands import EntryKey
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
 from keyledger.domain.quota import Lease
 

@@ -1,0 +1,77 @@
+"""Several writes that happen together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from keyledger.domain.actions import delete_action, increment_action, set_action
+from keyledger.domain.commands import KeyAction
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.ports import JSONCodec
+from keyledger.domain.records import Entry
+from keyledger.domain.scope import SKILL
+from keyledger.domain.values import JSONValue
+
+MAX_BATCH = 10_000
+
+
+class PendingBatch:
+    """Writes that happen together when the ``with`` block ends, and not at all if it raises.
+
+    Afterwards ``results`` holds, in order, an Entry for each set and increment and a bool for each delete.
+    """
+
+    def __init__(
+        self, codec: JSONCodec, commit: Callable[[tuple[KeyAction, ...]], tuple[Entry | bool, ...]]
+    ) -> None:
+        self._codec, self._commit = codec, commit
+        self._actions: list[KeyAction] = []
+        self.results: tuple[Entry | bool, ...] = ()
+
+    def set(
+        self,
+        key: str,
+        value: JSONValue,
+        *,
+        scope: str = SKILL,
+        ttl: float | None = None,
+        if_revision: int | None = None,
+    ) -> None:
+        """As ``Partition.set``."""
+        self._add(set_action(self._codec, key, value, scope, ttl, if_revision))
+
+    def increment(
+        self,
+        key: str,
+        delta: int = 1,
+        *,
+        initial_value: int = 0,
+        scope: str = SKILL,
+        ttl: float | None = None,
+        if_revision: int | None = None,
+    ) -> None:
+        """As ``Partition.increment``."""
+        self._add(increment_action(key, delta, initial_value, scope, ttl, if_revision))
+
+    def delete(self, key: str, *, scope: str = SKILL, if_revision: int | None = None) -> None:
+        """As ``Partition.delete``."""
+        self._add(delete_action(key, scope, if_revision))
+
+    def _add(self, action: KeyAction) -> None:
+        if len(self._actions) >= MAX_BATCH:
+            raise InvalidArgumentError("batch", f"{MAX_BATCH + 1} actions", f"at most {MAX_BATCH}")
+        self._actions.append(action)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None and self._actions:
+            self.results = self._commit(tuple(self._actions))

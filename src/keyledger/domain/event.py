@@ -1,0 +1,39 @@
+"""What every event of every aggregate carries."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("a time in an event is in UTC")
+    return moment
+
+
+UTCDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class Event(BaseModel):
+    """What every event carries.
+
+    ``originator_id`` is the stream, ``originator_version`` the partition's revision that the event made.
+    ``recorded_at`` never goes back within a stream. ``request_id`` is the user's or, where they gave none,
+    one made up for the command; all events of a command share it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    TOPIC: ClassVar[str]
+
+    originator_id: str
+    originator_version: int
+    recorded_at: UTCDatetime
+    changed_by: str | None = None
+    run_id: str | None = None
+    root_run_id: str | None = None
+    tool: str | None = None
+    request_id: str
+    schema_version: int = 1
