@@ -26,14 +26,14 @@ def test_a_lost_acknowledgement_does_not_write_twice(postgres_url: str, schema: 
         kv.set("n", 1)
         storage = ledger.storage
         assert isinstance(storage, PostgresStorage)
-        insert = storage.recorder.insert_events
+        write = storage.recorder.write
 
-        def insert_and_lose(stored: Any, *, commit: Commit) -> None:
-            insert(stored, commit=commit)
-            storage.recorder.insert_events = insert  # type: ignore[method-assign]
+        def write_and_lose(cursor: psycopg.Cursor[Any], commit: Commit, stored: Any) -> None:
+            write(cursor, commit, stored)
+            storage.recorder.write = write  # type: ignore[method-assign]
             raise ConnectionLostError("lost")
 
-        storage.recorder.insert_events = insert_and_lose  # type: ignore[method-assign,assignment]
+        storage.recorder.write = write_and_lose  # type: ignore[method-assign,assignment]
         assert kv.increment("n").value == 2
         assert [version.value for version in kv.history("n")] == [2, 1]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold, keys_touched
@@ -30,7 +29,7 @@ def rebuilt(
     while events := session.events(stream, state.revision, _STRETCH):
         for stretch in _stretches(events):
             entries = session.load(stream, keys_touched(stretch)).state.entries
-            state = fold(replace(state, entries=entries), stretch)
+            state = fold(state._replace(entries=entries), stretch)
             changes = project(state, stretch)
             write(changes)
         progress(len(events))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from keyledger.domain.actions import delete_action, increment_action, set_action
 from keyledger.domain.commands import KeyAction
@@ -16,19 +17,23 @@ from keyledger.domain.values import JSONValue
 
 MAX_BATCH = 10_000
 
+BatchResults: TypeAlias = tuple[Entry | bool, ...]
+
 
 class PendingBatch:
-    """Writes that happen together when the ``with`` block ends, and not at all if it raises.
-
-    Afterwards ``results`` holds, in order, an Entry for each set and increment and a bool for each delete.
-    """
+    """Writes that happen together when the ``with`` block ends, and not at all if it raises."""
 
     def __init__(
-        self, codec: JSONCodec, commit: Callable[[tuple[KeyAction, ...]], tuple[Entry | bool, ...]]
+        self, codec: JSONCodec, commit: Callable[[tuple[KeyAction, ...]], Callable[[], BatchResults]]
     ) -> None:
         self._codec, self._commit = codec, commit
         self._actions: list[KeyAction] = []
-        self.results: tuple[Entry | bool, ...] = ()
+        self._committed: Callable[[], BatchResults] = tuple
+
+    @cached_property
+    def results(self) -> BatchResults:
+        """After the block, in order: an Entry for each set and increment, a bool for each delete."""
+        return self._committed()
 
     def set(
         self,
@@ -74,4 +79,4 @@ class PendingBatch:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None and self._actions:
-            self.results = self._commit(tuple(self._actions))
+            self._committed = self._commit(tuple(self._actions))

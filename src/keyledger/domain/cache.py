@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 from threading import Lock
 
 from keyledger.domain.commands import EntryKey
@@ -17,6 +16,7 @@ from keyledger.domain.ports import Slice
 
 MAX_CACHE_BYTES = 32 * 1_048_576
 _ENTRY_OVERHEAD = 400
+_NOTHING: tuple[None, int] = (None, 0)
 
 
 class SliceCache:
@@ -42,25 +42,27 @@ class SliceCache:
         entries = known[0].state.entries
         for key, entry in loaded.state.entries.items():
             entries = entries.insert(key, entry)
-        return loaded._replace(state=replace(loaded.state, entries=entries))
+        return loaded._replace(state=loaded.state._replace(entries=entries))
 
     def put(self, stream: str, current: Slice, touched: Iterable[EntryKey]) -> None:
         """Remember a slice; beyond what was known of the stream it may hold entries of ``touched`` only."""
+        after = current.state.entries
         with self._mutex:
-            known, size = self._slices.pop(stream, (Slice(current.state), 0))
-            self._bytes -= size
-            before = known.state.entries if size else {}
-            for key in set(touched):
-                size += _cost(current.state.entries.get(key)) - _cost(before.get(key))
-            self._slices[stream] = (current, size + _ENTRY_OVERHEAD if not before else size)
-            self._bytes += self._slices[stream][1]
+            known, size = self._slices.pop(stream, _NOTHING)
+            grown = 0 if known is not None else _ENTRY_OVERHEAD
+            for key in touched:
+                grown += _cost(after.get(key))
+                if known is not None:
+                    grown -= _cost(known.state.entries.get(key))
+            self._slices[stream] = (current, size + grown)
+            self._bytes += grown
             while self._bytes > self._max_bytes:
                 self._bytes -= self._slices.popitem(last=False)[1][1]
 
     def drop(self, stream: str) -> None:
         """Forget a stream."""
         with self._mutex:
-            self._bytes -= self._slices.pop(stream, (None, 0))[1]
+            self._bytes -= self._slices.pop(stream, _NOTHING)[1]
 
 
 def _cost(entry: StoredEntry | None) -> int:

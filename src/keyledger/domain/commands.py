@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 from keyledger.domain.quota import Limits
 
@@ -12,8 +11,7 @@ EntryKey: TypeAlias = tuple[str, str]
 """(scope, key)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """Who asks, in which run, through which tool, and under which request id.
 
     ``recorded_at`` is given only by an import that keeps the times of a history from elsewhere.
@@ -27,8 +25,7 @@ class Attribution:
     recorded_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(NamedTuple):
     """Give a key a value; without a ``ttl`` (seconds) an earlier one is cleared."""
 
     scope: str
@@ -38,8 +35,7 @@ class Set:
     if_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Increment:
+class Increment(NamedTuple):
     """Add ``delta`` to an integer; a missing key becomes ``initial_value + delta``. No ``ttl`` keeps it."""
 
     scope: str
@@ -50,8 +46,7 @@ class Increment:
     if_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove a key; a missing one is left missing and appends nothing."""
 
     scope: str
@@ -59,20 +54,17 @@ class Delete:
     if_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeQuota:
+class ChangeQuota(NamedTuple):
     """Give the partition a byte quota of its own, or (None) take it back."""
 
     max_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeletePartition:
+class DeletePartition(NamedTuple):
     """Remove every entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndExpired:
+class EndExpired(NamedTuple):
     """End up to ``limit`` expired entries: the sweeper's command."""
 
     limit: int
@@ -81,8 +73,7 @@ class EndExpired:
 KeyAction: TypeAlias = Set | Increment | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Several key actions as one: all of them or none, judged against the limits on the final state."""
 
     actions: tuple[KeyAction, ...]
@@ -91,20 +82,19 @@ class Batch:
 Action: TypeAlias = KeyAction | Batch | ChangeQuota | DeletePartition | EndExpired
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionCommand:
+class PartitionCommand(NamedTuple):
     """An action, who asks for it, and the limits that hold."""
 
     action: Action
     by: Attribution
-    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
+    limits: Limits = Limits()
 
 
 def keys_of(action: Action) -> tuple[EntryKey, ...]:
-    """The entries that an action reads: what a slice must hold before ``decide``."""
+    """The entries that an action reads, each once: what a slice must hold before ``decide``."""
     match action:
         case Batch():
-            return tuple((each.scope, each.key) for each in action.actions)
+            return tuple(dict.fromkeys((each.scope, each.key) for each in action.actions))
         case Set() | Increment() | Delete():
             return ((action.scope, action.key),)
         case ChangeQuota() | DeletePartition() | EndExpired():

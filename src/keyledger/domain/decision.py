@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from keyledger.domain.commands import EndExpired, EntryKey, PartitionCommand, keys_of
 from keyledger.domain.errors import (
@@ -14,23 +14,21 @@ from keyledger.domain.errors import (
     RefusedError,
     RequestIdReusedError,
 )
-from keyledger.domain.partition import PartitionEvent, PartitionState, decide, fold, keys_touched
+from keyledger.domain.partition import Decided, PartitionEvent, PartitionState, decided, keys_touched
 from keyledger.domain.ports import RequestRecord, Session, Slice
 from keyledger.domain.quota import Lease
 
 _FIRST_PAGE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a command did: its events, and the state after them (None when a retry found it done before)."""
 
     events: Sequence[PartitionEvent]
     state: PartitionState | None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A command on its way; with ``remember`` its request id is to answer a retry with the first outcome.
 
     With ``stop`` it is not taken any more once a command before it in its group was refused.
@@ -122,16 +120,15 @@ class Decision:
     def _decided(self, request: Request, now: datetime) -> Outcome:
         command, before = request.command, self.state
         if self._leased:
-            command = replace(command, limits=replace(command.limits, leased_bytes=self.leases.size))
+            command = command._replace(limits=command.limits._replace(leased_bytes=self.leases.size))
         if isinstance(command.action, EndExpired):
             self._load_expired(now, command.action.limit)
         try:
-            events = decide(command, self.state, now)
+            events, self.state = decided(command, self.state, now)
         except QuotaExceededError:
             if not self._locked:
                 raise
-            events = self._decide_making_room(command, now)
-        self.state = fold(self.state, events)
+            events, self.state = self._decide_making_room(command, now)
         self.events += events
         self._touched.update(keys_touched(events))
         if request.remember:
@@ -142,13 +139,13 @@ class Decision:
             self._known[record.request_id] = record
         return Outcome(events, self.state)
 
-    def _decide_making_room(self, command: PartitionCommand, now: datetime) -> Sequence[PartitionEvent]:
+    def _decide_making_room(self, command: PartitionCommand, now: datetime) -> Decided:
         """Decide with the expired entries at hand, which decide may end to make room: as few as it needs."""
         limit = _FIRST_PAGE
         while True:
             complete = self._load_expired(now, limit)
             try:
-                return decide(command, self.state, now)
+                return decided(command, self.state, now)
             except QuotaExceededError as refusal:
                 if complete and isinstance(refusal, GlobalQuotaExceededError):
                     missing = refusal.used + refusal.asked - refusal.max
@@ -165,7 +162,7 @@ class Decision:
         for key, entry in found:
             if key not in self._touched:
                 entries = entries.insert(key, entry)
-        self.state = replace(self.state, entries=entries)
+        self.state = self.state._replace(entries=entries)
         return len(found) < limit
 
 
@@ -174,6 +171,8 @@ def fingerprint(command: PartitionCommand) -> str:
     return sha256(repr(command.action).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def keys_of_group(requests: Iterable[Request]) -> tuple[EntryKey, ...]:
+def keys_of_group(requests: Sequence[Request]) -> tuple[EntryKey, ...]:
     """The entries that a group of commands reads, each once."""
+    if len(requests) == 1:
+        return keys_of(requests[0].command.action)
     return tuple(dict.fromkeys(key for request in requests for key in keys_of(request.command.action)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keyledger.domain.ports import Clock, JSONCodec, Storage, UsageRow
 from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
@@ -15,7 +15,7 @@ from keyledger.domain.writer import Writer
 class Settings:
     """The limits of one ledger, in bytes unless named otherwise; None switches a quota off."""
 
-    limits: Limits = Limits()  # noqa: RUF009 - frozen, so one default serves all
+    limits: Limits = Limits()  # noqa: RUF009 - a tuple
     tree_bytes: int = DEFAULT_TREE_BYTES
     global_max_bytes: int | None = None
 
@@ -33,7 +33,7 @@ class Engine:
     def limits(self, stream: str) -> Limits:
         """The configured limits of a stream; a tree has its cap in place of the partition's quota."""
         limits = self.settings.limits
-        return replace(limits, max_bytes=self.settings.tree_bytes) if is_tree(stream) else limits
+        return limits._replace(max_bytes=self.settings.tree_bytes) if is_tree(stream) else limits
 
     def usage(self, stream: str, row: UsageRow) -> Usage:
         """A stream's usage beside the quota in force there."""

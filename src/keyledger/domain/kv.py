@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
-from keyledger.domain.batch import MAX_BATCH, PendingBatch
+from keyledger.domain.batch import MAX_BATCH, BatchResults, PendingBatch
 from keyledger.domain.commands import (
     Action,
     Attribution,
@@ -219,12 +219,15 @@ class Partition:
 
     # ----------------------------------------------------------------------------------- internals
 
-    def _commit_batch(self, request_id: str | None, actions: tuple[KeyAction, ...]) -> tuple[Entry | bool, ...]:
+    def _commit_batch(self, request_id: str | None, actions: tuple[KeyAction, ...]) -> Callable[[], BatchResults]:
         outcome = self._execute(Batch(actions), request_id)
-        events: deque[PartitionEvent] = deque(
-            event for event in outcome.events if not isinstance(event, KeyExpired)
-        )
-        return tuple(self._result(action, events, outcome.state) for action in actions)
+
+        def results() -> BatchResults:
+            own = (event for event in outcome.events if not isinstance(event, KeyExpired))
+            events: deque[PartitionEvent] = deque(own)
+            return tuple(self._result(action, events, outcome.state) for action in actions)
+
+        return results
 
     def _result(
         self, action: KeyAction, events: deque[PartitionEvent], state: PartitionState | None

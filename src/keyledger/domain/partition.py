@@ -11,9 +11,8 @@ that slice is what it would decide on the whole replayed state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 from rpds import HashTrieMap
 
@@ -40,7 +39,6 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.event import Event, UTCDatetime
 from keyledger.domain.quota import Growth
-from keyledger.domain.scope import partition_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
 
 EXPIRY_ACTOR = "system:expiry"
@@ -50,41 +48,40 @@ EXPIRY_ACTOR = "system:expiry"
 # with a higher default of schema_version and an upcaster (``upcast_v1_v2(state)``, static, on that class).
 
 
-class KeySet(Event):
+class KeyEvent(Event):
+    """An event of one key in one scope."""
+
+    scope: str
+    key: str
+
+
+class KeySet(KeyEvent):
     """A key got a value: ``value`` is its compact JSON text, ``expires_at`` absolute or None for never."""
 
     TOPIC = "kv.KeySet"
-    scope: str
-    key: str
     expires_at: UTCDatetime | None = None
     value: bytes
 
 
-class KeyIncremented(Event):
+class KeyIncremented(KeyEvent):
     """An integer moved by ``delta``; ``value`` is the JSON text of the result, so one event answers a read."""
 
     TOPIC = "kv.KeyIncremented"
-    scope: str
-    key: str
     delta: int
     expires_at: UTCDatetime | None = None
     value: bytes
 
 
-class KeyDeleted(Event):
+class KeyDeleted(KeyEvent):
     """A live key was removed."""
 
     TOPIC = "kv.KeyDeleted"
-    scope: str
-    key: str
 
 
-class KeyExpired(Event):
+class KeyExpired(KeyEvent):
     """An entry whose time had come at ``expired_at`` was ended, by a write or by the sweeper."""
 
     TOPIC = "kv.KeyExpired"
-    scope: str
-    key: str
     expired_at: UTCDatetime
 
 
@@ -101,8 +98,8 @@ class PartitionDeleted(Event):
     TOPIC = "kv.PartitionDeleted"
 
 
-KeyEvent: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired
-PartitionEvent: TypeAlias = KeyEvent | QuotaChanged | PartitionDeleted
+_KeyChange: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired
+PartitionEvent: TypeAlias = _KeyChange | QuotaChanged | PartitionDeleted
 
 EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
     KeySet,
@@ -116,8 +113,7 @@ EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
 # ----------------------------------------------------------------------------------------------- state
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(NamedTuple):
     """One key's current value and where it came from; ``value`` is JSON text, times are UTC."""
 
     value: bytes
@@ -139,8 +135,7 @@ class StoredEntry:
         return self.expires_at is not None and now >= self.expires_at
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
+class PartitionState(NamedTuple):
     """A partition as its events left it: the head, and all entries or the slice of them that was loaded.
 
     ``used_bytes`` and ``live_keys`` count the entries that no event has ended yet, expired or not.
@@ -154,7 +149,7 @@ class PartitionState:
     max_bytes: int | None = None
     last_recorded_at: datetime | None = None
     deleted: bool = False
-    entries: HashTrieMap[EntryKey, StoredEntry] = field(default_factory=HashTrieMap)
+    entries: HashTrieMap[EntryKey, StoredEntry] = HashTrieMap()
 
     @property
     def version(self) -> int:
@@ -163,7 +158,7 @@ class PartitionState:
 
     def with_entries(self, entries: Iterable[tuple[EntryKey, StoredEntry]]) -> PartitionState:
         """This state with ``entries`` as the slice."""
-        return replace(self, entries=HashTrieMap(entries))
+        return self._replace(entries=HashTrieMap(entries))
 
     def effective_now(self, now: datetime) -> datetime:
         """``now``, or the last event's time if the clock is behind it: time never goes back here."""
@@ -211,7 +206,7 @@ def _written(before: StoredEntry | None, event: KeySet | KeyIncremented) -> Stor
     )
 
 
-def _with_entry(state: PartitionState, event: KeyEvent, after: StoredEntry | None) -> PartitionState:
+def _with_entry(state: PartitionState, event: _KeyChange, after: StoredEntry | None) -> PartitionState:
     key = (event.scope, event.key)
     before = state.entries.get(key)
     used = state.used_bytes - (before.size if before else 0) + (after.size if after else 0)
@@ -258,12 +253,24 @@ def keys_touched(events: Iterable[PartitionEvent]) -> tuple[EntryKey, ...]:
 # ---------------------------------------------------------------------------------------------- decide
 
 
+class Decided(NamedTuple):
+    """What was decided: the events, and the state that they lead to."""
+
+    events: Sequence[PartitionEvent]
+    state: PartitionState
+
+
 def decide(command: PartitionCommand, state: PartitionState, now: datetime) -> Sequence[PartitionEvent]:
     """The events that ``command`` makes of ``state`` at ``now``; none where it changes nothing.
 
     Raises:
         RefusedError: a condition, limit or type says no. Nothing of the command happens then.
     """
+    return decided(command, state, now).events
+
+
+def decided(command: PartitionCommand, state: PartitionState, now: datetime) -> Decided:
+    """As :func:`decide`, and the state after: deciding has led there already."""
     draft = _Draft(command, state, now)
     match command.action:
         case Batch():
@@ -384,8 +391,8 @@ class _Draft:
         except OverflowError:
             raise InvalidArgumentError("ttl", ttl, "seconds that end before the year 10000") from None
 
-    def within_limits(self) -> Sequence[PartitionEvent]:
-        """The events, if growth fits the limits, after ending as many expired entries as that needs.
+    def within_limits(self) -> Decided:
+        """What was drafted, if growth fits the limits, after ending as many expired entries as that needs.
 
         A command that does not grow what is live is never refused, also when a lowered quota is already
         exceeded. Growth is counted on live entries: one that this command found expired was not live.
@@ -393,13 +400,13 @@ class _Draft:
         before, after = self.before, self.after
         limits = self.command.limits.for_partition(before.max_bytes)
         growth = Growth(
-            partition_of(before.id),
+            before.id,
             after.used_bytes - before.used_bytes + self.ended_bytes,
             after.live_keys - before.live_keys + self.ended_keys,
         )
         refusal = growth.refusal(limits, after.used_bytes, after.live_keys)
         if refusal is None:
-            return self.events
+            return Decided(self.events, after)
         touched = set(keys_of(self.command.action))
         forced = _Draft(self.command, before, self.now)
         for key, entry in before.expired(self.now):
@@ -408,7 +415,8 @@ class _Draft:
                 used, live = after.used_bytes - forced.ended_bytes, after.live_keys - forced.ended_keys
                 refusal = growth.refusal(limits, used, live)
                 if refusal is None:
-                    return [*forced.events, *decide(self.command, forced.after, self.now)]
+                    rest = decided(self.command, forced.after, self.now)
+                    return Decided([*forced.events, *rest.events], rest.state)
         raise refusal
 
 

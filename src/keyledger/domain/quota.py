@@ -9,7 +9,6 @@ partitions lease and do not use: at most one block each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from keyledger.domain.errors import (
@@ -18,6 +17,7 @@ from keyledger.domain.errors import (
     NamespaceQuotaExceededError,
     QuotaExceededError,
 )
+from keyledger.domain.scope import partition_of
 from keyledger.domain.values import MAX_VALUE_BYTES
 
 DEFAULT_QUOTA_BYTES = 1_048_576
@@ -30,8 +30,7 @@ MAX_KEYS = 1_000_000
 LEASE_BLOCK_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The limits that a command is judged by. ``max_bytes`` None switches the byte quota off."""
 
     max_bytes: int | None = DEFAULT_QUOTA_BYTES
@@ -42,13 +41,13 @@ class Limits:
 
     def for_partition(self, max_bytes: int | None) -> Limits:
         """These limits, with the partition's own quota in place of the configured one if it has one."""
-        return self if max_bytes is None else replace(self, max_bytes=max_bytes)
+        return self if max_bytes is None else self._replace(max_bytes=max_bytes)
 
 
 class Growth(NamedTuple):
-    """How much more live data a command leaves than it found, in the partition ``where``."""
+    """How much more live data a command leaves than it found in ``stream``."""
 
-    where: str
+    stream: str
     used_bytes: int
     live_keys: int
 
@@ -60,14 +59,16 @@ class Growth(NamedTuple):
         used = used_bytes - self.used_bytes
         if self.used_bytes > 0 and limits.max_bytes is not None and used_bytes > limits.max_bytes:
             return NamespaceQuotaExceededError(
-                self.where, used=used, asked=self.used_bytes, maximum=limits.max_bytes
+                partition_of(self.stream), used=used, asked=self.used_bytes, maximum=limits.max_bytes
             )
         if self.live_keys > 0 and live_keys > limits.max_keys:
             live = live_keys - self.live_keys
-            return KeyCountExceededError(self.where, used=live, asked=self.live_keys, maximum=limits.max_keys)
+            return KeyCountExceededError(
+                partition_of(self.stream), used=live, asked=self.live_keys, maximum=limits.max_keys
+            )
         if self.used_bytes > 0 and limits.leased_bytes is not None and used_bytes > limits.leased_bytes:
             return GlobalQuotaExceededError(
-                self.where, used=used, asked=self.used_bytes, maximum=limits.leased_bytes
+                partition_of(self.stream), used=used, asked=self.used_bytes, maximum=limits.leased_bytes
             )
         return None
 

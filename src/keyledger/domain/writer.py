@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from keyledger.domain.cache import SliceCache
-from keyledger.domain.commands import DeletePartition, PartitionCommand
+from keyledger.domain.commands import DeletePartition, EntryKey, PartitionCommand
 from keyledger.domain.decision import Decision, LeaseNeededError, NotTakenError, Outcome, Request, keys_of_group
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
@@ -140,15 +140,16 @@ class Writer:
 
     def _attempt_optimistically(self, stream: str, group: list[Slot]) -> None:
         requests = [slot.request for slot in group]
+        keys = keys_of_group(requests)
         if not any(request.remember for request in requests):
-            cached = self._cache.get(stream, keys_of_group(requests))
+            cached = self._cache.get(stream, keys)
             if cached is not None:
                 decision = self._decide(self._storage, cached, requests, locked=False)
                 if decision.certain:
-                    return self._finish(self._storage, stream, group, decision)
-        loaded = self._cache.merged(stream, self._load(self._storage, stream, requests))
+                    return self._finish(self._storage, stream, group, keys, decision)
+        loaded = self._cache.merged(stream, self._load(self._storage, stream, requests, keys))
         decision = self._decide(self._storage, loaded, requests, locked=False)
-        return self._finish(self._storage, stream, group, decision)
+        return self._finish(self._storage, stream, group, keys, decision)
 
     def _attempt_until_confirmed(
         self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
@@ -176,19 +177,20 @@ class Writer:
         self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
     ) -> None:
         requests = [slot.request for slot in group]
+        keys = keys_of_group(requests)
         with self._storage.exclusive(stream) as session:
             if suspect is not None and _took_place(session, suspect.commit):
-                return self._tell(stream, group, suspect.decision)
-            loaded = self._load(session, stream, requests)
+                return self._tell(stream, group, keys, suspect.decision)
+            loaded = self._load(session, stream, requests, keys)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            return self._finish(session, stream, group, decision)
+            return self._finish(session, stream, group, keys, decision)
 
-    def _load(self, session: Session, stream: str, requests: list[Request]) -> Slice:
+    def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
-        return session.load(stream, keys_of_group(requests), remembered)
+        return session.load(stream, keys, remembered)
 
     def _decide(
         self,
@@ -205,7 +207,9 @@ class Writer:
             decision.take(request, request.command.by.recorded_at or self._clock.now())
         return decision
 
-    def _finish(self, session: Session, stream: str, group: list[Slot], decision: Decision) -> None:
+    def _finish(
+        self, session: Session, stream: str, group: list[Slot], keys: tuple[EntryKey, ...], decision: Decision
+    ) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
             commit = Commit(
@@ -221,12 +225,11 @@ class Writer:
                 session.commit(commit)
             except HeadMovedError:
                 raise _UnconfirmedError(commit, decision) from None
-        self._tell(stream, group, decision)
+        self._tell(stream, group, keys, decision)
 
-    def _tell(self, stream: str, group: list[Slot], decision: Decision) -> None:
+    def _tell(self, stream: str, group: list[Slot], keys: tuple[EntryKey, ...], decision: Decision) -> None:
         if decision.whole:
-            touched = keys_of_group(slot.request for slot in group)
-            self._cache.put(stream, Slice(decision.state, decision.leases), touched)
+            self._cache.put(stream, Slice(decision.state, decision.leases), keys)
         else:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):

@@ -25,7 +25,7 @@ from keyledger.domain.ports import Commit, HeadMovedError, HistoryRow, RequestRe
 
 
 class Recorder(PostgresApplicationRecorder):
-    """Inserts events and, given a ``commit``, everything that goes with them."""
+    """The library's recorder, and what writes a commit."""
 
     datastore: Datastore
 
@@ -33,18 +33,10 @@ class Recorder(PostgresApplicationRecorder):
         super().__init__(datastore)
         self._rows = rows
 
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **_: Any
-    ) -> Sequence[int] | None:
-        """Append in one statement; for the library's callers, the notification ids."""
-        with (
-            self.datastore.get_connection() as connection,
-            connection.cursor(row_factory=tuple_row) as cursor,
-        ):
-            if commit is not None:
-                self.write(cursor, commit, stored_events)
-                return None
-            rows = [{"stream": e.originator_id, **_event_row(e)} for e in stored_events]
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        """Events alone, in one statement, for the library's callers; their notification ids."""
+        rows = [{"stream": event.originator_id, **_event_row(event)} for event in stored_events]
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             found = cursor.execute(SQL.insert_events, {"events": _json(rows)}).fetchall()
             return [notification_id for (notification_id,) in found]
 

@@ -83,8 +83,8 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def commit(self, commit: Commit) -> None:
         stored = [self.mapper.to_stored_event(event) for event in commit.events]
-        with _lost_as_moved(self.datastore):
-            self.recorder.insert_events(stored, commit=commit)
+        with _lost_as_moved(self.datastore), self._cursor() as cursor:
+            self.recorder.write(cursor, commit, stored)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
+from types import TracebackType
+from typing import Any
 
 from eventsourcing.persistence import IntegrityError
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
@@ -43,7 +45,7 @@ class Datastore(SQLiteDatastore):
         self._inherited += [getattr(self, "_readers", None), getattr(self, "_writer", None)]
         self._readers: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
-        self._turn = Lock()
+        self.turn = Lock()
         self._closed = False
 
     def _connect(self) -> sqlite3.Connection:
@@ -68,40 +70,39 @@ class Datastore(SQLiteDatastore):
                     cursor.execute(statement)
                 cursor.execute(f"PRAGMA user_version = {number}")
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one read statement, which sees all that was committed before it."""
+    def fetch(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        """All rows of one read, which sees all that was committed before it."""
+        connection = self._take_reader()
         try:
-            connection = self._readers.pop()
-        except IndexError:
-            connection = self._open()
-        try:
-            yield connection
+            return connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:
-            self._readers.append(connection)
-            if self._closed:
-                self._close_readers()
+            self._give_back(connection)
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Cursor]:
-        """A cursor in a transaction that holds the file's write lock, committed if the block ends well."""
-        with self._turn:
-            if self._writer is None:
-                self._writer = self._open()
-            cursor = self._writer.cursor()
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                if self._writer.in_transaction:
-                    cursor.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise translated(error) from error
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.rollback()
-                cursor.close()
+    def writing(self) -> _Writing:
+        """A context manager: a cursor in a transaction that holds the file's write lock.
+
+        Committed if the block ends well and has not ended the transaction itself; rolled back otherwise.
+        """
+        return _Writing(self)
+
+    def _take_reader(self) -> sqlite3.Connection:
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self._open()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        self._readers.append(connection)
+        if self._closed:
+            self._close_readers()
+
+    def writer(self) -> sqlite3.Connection:
+        """The connection that writes; for who holds the turn."""
+        if self._writer is None:
+            self._writer = self._open()
+        return self._writer
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
@@ -110,11 +111,14 @@ class Datastore(SQLiteDatastore):
             with self.writing() as cursor:
                 yield SQLiteCursor(cursor)
         else:
-            with self.reading() as connection:
-                cursor = connection.cursor()
-                cursor.row_factory = sqlite3.Row
+            connection = self._take_reader()
+            cursor = connection.cursor()
+            cursor.row_factory = sqlite3.Row
+            try:
                 yield SQLiteCursor(cursor)
+            finally:
                 cursor.close()
+                self._give_back(connection)
 
     def _open(self) -> sqlite3.Connection:
         if self._closed:
@@ -128,7 +132,7 @@ class Datastore(SQLiteDatastore):
         """Close every connection that is not in use; those that are, when they are given back."""
         self._closed = True
         self._close_readers()
-        with self._turn:
+        with self.turn:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -137,6 +141,45 @@ class Datastore(SQLiteDatastore):
         with suppress(IndexError):
             while True:
                 self._readers.pop().close()
+
+
+class _Writing:
+    """A write transaction as a context manager; a class, as a generator costs more than its BEGIN."""
+
+    __slots__ = ("_connection", "_datastore")
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def __enter__(self) -> sqlite3.Cursor:
+        self._datastore.turn.acquire()
+        try:
+            self._connection = self._datastore.writer()
+            return self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._datastore.turn.release()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from error
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        try:
+            if kind is None and connection.in_transaction:
+                connection.execute("COMMIT")
+        except sqlite3.Error as failure:
+            raise translated(failure) from failure
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            self._datastore.turn.release()
+        if isinstance(error, sqlite3.Error):
+            raise translated(error) from error
 
 
 def translated(error: sqlite3.Error, context: str = "") -> StorageError | IntegrityError:

@@ -1,4 +1,4 @@
-"""The library's application recorder, which writes the inline read models in the insert's own transaction."""
+"""The library's application recorder, which also writes a commit: events and inline read models at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlite3 import Cursor
 from typing import Any
 
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
+from eventsourcing.sqlite import SQLiteApplicationRecorder
 
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sqlite.datastore import Datastore
@@ -16,26 +16,13 @@ from keyledger.domain.ports import Commit, HeadMovedError, ReadModelChanges
 
 
 class Recorder(SQLiteApplicationRecorder):
-    """Inserts events and, given a ``commit``, everything that goes with them."""
+    """The library's recorder, and what writes a commit."""
 
     datastore: Datastore
 
     def __init__(self, datastore: Datastore, rows: Rows) -> None:
         super().__init__(datastore)
         self._rows = rows
-
-    def _insert_events(
-        self,
-        c: SQLiteCursor,
-        stored_events: Sequence[StoredEvent],
-        *,
-        commit: Commit | None = None,
-        **kwargs: Any,
-    ) -> Sequence[int] | None:
-        if commit is None:
-            return super()._insert_events(c, stored_events, **kwargs)
-        self.write(c.sqlite_cursor, commit, stored_events)
-        return None
 
     def write(self, cursor: Cursor, commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
         """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""

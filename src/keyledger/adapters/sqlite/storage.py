@@ -70,13 +70,13 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.recorder = Recorder(self.datastore, self._rows)
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        with self.datastore.reading() as connection:
-            return connection.execute(statement, parameters).fetchall()
+        return self.datastore.fetch(statement, parameters)
 
     def commit(self, commit: Commit) -> None:
         stored = [self.mapper.to_stored_event(event) for event in commit.events]
         try:
-            self.recorder.insert_events(stored, commit=commit)
+            with self.datastore.writing() as cursor:
+                self.recorder.write(cursor, commit, stored)
         except IntegrityError as error:
             raise HeadMovedError from error
 
