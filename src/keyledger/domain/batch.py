@@ -80,3 +80,4 @@ class PendingBatch:
     ) -> None:
         if kind is None and self._actions:
             self._committed = self._commit(tuple(self._actions))
+            self.__dict__.pop("results", None)  # asked for too early

@@ -14,7 +14,6 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg import Cursor
-from psycopg.rows import tuple_row
 
 from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.statements import SQL
@@ -36,7 +35,7 @@ class Recorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Events alone, in one statement, for the library's callers; their notification ids."""
         rows = [{"stream": event.originator_id, **_event_row(event)} for event in stored_events]
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        with self.datastore.cursor() as cursor:
             found = cursor.execute(SQL.insert_events, {"events": _json(rows)}).fetchall()
             return [notification_id for (notification_id,) in found]
 

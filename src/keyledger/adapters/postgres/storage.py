@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from eventsourcing.persistence import IntegrityError
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from keyledger.adapters.event_mapper import EventMapper
@@ -61,34 +61,26 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         try:
-            with self._cursor() as cursor:
+            with self.datastore.cursor() as cursor:
                 return _rows(cursor, statement, parameters)
-        except ConnectionLostError:  # a read can be asked again, on a connection that is not as old
-            self.datastore.pool.check()
-            with self._cursor() as cursor:
+        except ConnectionLostError:  # a read can be asked again, on a newer connection
+            self.datastore.drop_idle()
+            with self.datastore.cursor() as cursor:
                 return _rows(cursor, statement, parameters)
-
-    @contextmanager
-    def _cursor(self) -> Iterator[Cursor[Any]]:
-        with (
-            self.datastore.get_connection() as connection,
-            connection.cursor(row_factory=tuple_row) as cursor,
-        ):
-            yield cursor
 
     @contextmanager
     def _transaction(self) -> Iterator[Cursor[Any]]:
-        with self._cursor() as cursor, cursor.connection.transaction():
+        with self.datastore.cursor() as cursor, cursor.connection.transaction():
             yield cursor
 
     def commit(self, commit: Commit) -> None:
         stored = [self.mapper.to_stored_event(event) for event in commit.events]
-        with _lost_as_moved(self.datastore), self._cursor() as cursor:
+        with _lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
             self.recorder.write(cursor, commit, stored)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:
-        with self._cursor() as cursor:
+        with self.datastore.cursor() as cursor:
             cursor.execute("BEGIN")
             _lock(cursor, stream)
             yield _Locked(self.recorder, self._rows, cursor)
@@ -96,7 +88,7 @@ class PostgresStorage(_Parameters, StorageReads):
     # -------------------------------------------------------------------------------- housekeeping
 
     def forget_requests(self, before: datetime, limit: int) -> int:
-        with self._cursor() as cursor:
+        with self.datastore.cursor() as cursor:
             return _run(cursor, SQL.forget_requests, {"before": before, "limit": limit})
 
     def adopt_usage(self) -> None:
@@ -175,11 +167,11 @@ def _same(moment: Any) -> Any:
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[Any]:
-    return cursor.execute(sql.SQL(statement), parameters, prepare=True, binary=True).fetchall()
+    return cursor.execute(statement, parameters, prepare=True, binary=True).fetchall()
 
 
 def _run(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> int:
-    return cursor.execute(sql.SQL(statement), parameters).rowcount
+    return cursor.execute(statement, parameters).rowcount
 
 
 def _stream(connection: Connection[Any], statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -208,5 +200,5 @@ def _lost_as_moved(datastore: Datastore) -> Iterator[None]:
     except IntegrityError as error:
         raise HeadMovedError from error
     except ConnectionLostError as error:
-        datastore.pool.check()  # where one broke, others did: the caller's next should not be one of them
+        datastore.drop_idle()
         raise HeadMovedError from error
