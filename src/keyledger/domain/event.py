@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 
-def _in_utc(moment: datetime) -> datetime:
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError("a time in an event is in UTC")
-    return moment
+class _UTC:
+    """Constrains a datetime to an offset of 0, in pydantic's core."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.datetime_schema(tz_constraint=0)
 
 
-UTCDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+UTCDatetime = Annotated[datetime, _UTC]
 
 
 class Event(BaseModel):

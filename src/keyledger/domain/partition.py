@@ -164,11 +164,6 @@ class PartitionState(NamedTuple):
         """``now``, or the last event's time if the clock is behind it: time never goes back here."""
         return now if self.last_recorded_at is None or now > self.last_recorded_at else self.last_recorded_at
 
-    def live(self, key: EntryKey, now: datetime) -> StoredEntry | None:
-        """The entry under ``key``, unless there is none or it has expired."""
-        entry = self.entries.get(key)
-        return None if entry is None or entry.is_expired(now) else entry
-
     def expired(self, now: datetime) -> list[tuple[EntryKey, StoredEntry]]:
         """The expired entries, in the order in which they are ended: (expires_at, scope, key)."""
         due = [(key, entry) for key, entry in self.entries.items() if entry.is_expired(now)]
@@ -182,9 +177,10 @@ def evolve(state: PartitionState, event: PartitionEvent) -> PartitionState:
     """The state after ``event``."""
     match event:
         case KeySet() | KeyIncremented():
-            return _with_entry(state, event, _written(state.entries.get((event.scope, event.key)), event))
+            before = state.entries.get((event.scope, event.key))
+            return _with_entry(state, event, before, _written(before, event))
         case KeyDeleted() | KeyExpired():
-            return _with_entry(state, event, None)
+            return _with_entry(state, event, state.entries.get((event.scope, event.key)), None)
         case QuotaChanged():
             return _moved(state, event, state.used_bytes, state.live_keys, state.entries, event.max_bytes)
         case PartitionDeleted():
@@ -206,9 +202,10 @@ def _written(before: StoredEntry | None, event: KeySet | KeyIncremented) -> Stor
     )
 
 
-def _with_entry(state: PartitionState, event: _KeyChange, after: StoredEntry | None) -> PartitionState:
+def _with_entry(
+    state: PartitionState, event: _KeyChange, before: StoredEntry | None, after: StoredEntry | None
+) -> PartitionState:
     key = (event.scope, event.key)
-    before = state.entries.get(key)
     used = state.used_bytes - (before.size if before else 0) + (after.size if after else 0)
     live = state.live_keys - (before is not None) + (after is not None)
     if after is not None:
@@ -344,7 +341,7 @@ class _Draft:
     def act(self, action: KeyAction) -> None:
         key = (action.scope, action.key)
         entry = self.after.entries.get(key)
-        live = self.after.live(key, self.now)
+        live = None if entry is None or entry.is_expired(self.now) else entry
         if action.if_revision is not None and action.if_revision != (found := live.revision if live else 0):
             raise RevisionConflictError(action.key, expected=action.if_revision, found=found)
         if entry is not None and live is None:
