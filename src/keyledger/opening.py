@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from weakref import WeakSet
 
 from keyledger.adapters.clock import SystemClock
@@ -38,6 +38,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     tree_quota: int = DEFAULT_TREE_BYTES,
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
     create: bool = True,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
     pool_size: int = 10,
     clock: Clock | None = None,
@@ -58,7 +59,10 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         tree_quota: bytes that one dispatch tree may share in its ``root_run:`` scope.
         lock_timeout: seconds that a write waits for another process's write before LedgerBusyError.
         create: SQLite only: whether a file that does not exist is created; StorageUnavailableError if not.
-        schema: PostgreSQL only: the schema that holds the tables, created where missing.
+        synchronous: SQLite only: ``FULL`` survives a loss of power; ``NORMAL`` is faster, stays consistent, and
+            may lose the last commits then.
+        schema: PostgreSQL only: the schema that holds the tables, created where missing; the URL may name it
+            too, as ``?schema=name``.
         pool_size: PostgreSQL only: the most connections that this ledger opens.
         clock: where the time comes from, for tests.
         cipher: encrypts event state and current values at rest: one of the eventsourcing library's ciphers.
@@ -74,9 +78,12 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     mapper = EventMapper(cipher=cipher, compressor=compressor)
     arguments.check_integer("pool_size", pool_size, 1)
     arguments.check_name("schema", schema)
+    if synchronous not in {"FULL", "NORMAL"}:
+        raise InvalidArgumentError("synchronous", synchronous, "FULL or NORMAL")
     options: dict[str, Any] = {
         "lock_timeout": lock_timeout,
         "create": create,
+        "synchronous": synchronous,
         "schema": schema,
         "pool_size": pool_size,
     }
@@ -147,7 +154,7 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
         )
     if not options["create"] and not Path(path).exists():
         raise StorageUnavailableError(f"there is no ledger at {path!r}; a first write makes one")
-    return SQLiteStorage(path, mapper, options["lock_timeout"])
+    return SQLiteStorage(path, mapper, lock_timeout=options["lock_timeout"], synchronous=options["synchronous"])
 
 
 def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
@@ -157,10 +164,13 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage
         raise NotConfiguredError(
             f"{url.partition(':')[0]}: needs the extra that brings psycopg: pip install 'keyledger[postgres]'"
         ) from error
+    parts = urlsplit(url.replace("+psycopg", "", 1))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    schema = query.pop("schema", options["schema"])
     return PostgresStorage(
-        url.replace("+psycopg", "", 1),
+        urlunsplit(parts._replace(query=urlencode(query))),
         mapper,
-        schema=options["schema"],
+        schema=schema,
         pool_size=options["pool_size"],
         lock_timeout=options["lock_timeout"],
     )

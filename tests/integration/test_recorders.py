@@ -69,7 +69,7 @@ class SQLite:
         self.path = f"{tmp_path}/ledger.db"
 
     def recorder(self) -> ApplicationRecorder:
-        return SQLiteStorage(self.path, EventMapper(), 5.0).recorder
+        return SQLiteStorage(self.path, EventMapper()).recorder
 
 
 class Postgres:

@@ -33,9 +33,9 @@ _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 class Datastore(SQLiteDatastore):
     """The library's datastore on connections of our own."""
 
-    def __init__(self, path: str, lock_timeout: float) -> None:
+    def __init__(self, path: str, lock_timeout: float, synchronous: str) -> None:
         super().__init__(path, originator_id_type="text")
-        self._path, self._lock_timeout = path, lock_timeout
+        self._path, self._lock_timeout, self._synchronous = path, lock_timeout, synchronous
         self._inherited: list[object] = []
         self.reset()
         self._migrate()
@@ -57,7 +57,7 @@ class Datastore(SQLiteDatastore):
             cached_statements=128,
         )
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         return connection
 
     def _migrate(self) -> None:

@@ -63,10 +63,12 @@ class _Locked(_Parameters, SessionReads):
 class SQLiteStorage(_Parameters, StorageReads):
     """Events and inline read models of a ledger in one SQLite file."""
 
-    def __init__(self, path: str, mapper: EventMapper, lock_timeout: float) -> None:
+    def __init__(
+        self, path: str, mapper: EventMapper, *, lock_timeout: float = 5.0, synchronous: str = "FULL"
+    ) -> None:
         super().__init__(SQL, Rows(mapper, _to_column, _to_time))
         self.mapper = mapper
-        self.datastore = Datastore(path, lock_timeout)
+        self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
