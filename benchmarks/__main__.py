@@ -18,7 +18,7 @@ from benchmarks.engines import Engine, SQLite, postgres
 from benchmarks.report import BEGIN, END, Report
 from benchmarks.rounds import Effort, Measurement, measure
 
-FULL = Effort(rounds=15, seconds=0.2)
+FULL = Effort(rounds=25, seconds=0.12)
 QUICK = Effort(rounds=3, seconds=0.02)
 
 

@@ -55,16 +55,19 @@ def measure(engine: Engine, size: Size, operations: Sequence[str], effort: Effor
     """
     with engine.pair() as pair:
         workload = Workload(size)
-        items = workload.load()
-        for side in (pair.ours, pair.hand_written):
-            side.load(items)
-            side.forget()
-        pair.settle()
+        _load(pair, workload.load())
         yield None
         for operation in operations:
             _warm_up(pair, workload.warm_up(operation))
             yield _alternate(engine.name, pair, workload, (operation, size), effort)
         pair.check_equal()
+
+
+def _load(pair: Pair, items: Sequence[Item]) -> None:
+    for side in (pair.ours, pair.hand_written):
+        side.load(items)
+        side.forget()
+    pair.settle()
 
 
 def _warm_up(pair: Pair, items: Sequence[Item]) -> None:
