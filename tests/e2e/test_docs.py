@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -75,8 +75,16 @@ def database(request: pytest.FixtureRequest, page: Path) -> Iterator[str | None]
     name = f"docs_{os.getpid()}_{next(_databases)}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        yield _without_query(server, name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _without_query(server: str, database: str) -> str:
+    """The URL of another database of a server; a socket's folder stands as the host, so a page may add a query."""
+    parts = urlsplit(server)
+    query = dict(parse_qsl(parts.query))
+    netloc = parts.netloc + quote(query.pop("host", ""), safe="")
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}", query=urlencode(query)))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(map(is_run, blocks_of(page)))], ids=name_of)
@@ -224,40 +232,32 @@ def test_every_error_is_in_the_reference_with_its_code_and_attributes(error: typ
             assert f"`{'max' if name == 'maximum' else name}`" in text
 
 
-CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z][A-Z_]+)` \| (?P<value>[\d,.]+) ", re.MULTILINE)
+CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,]+) ", re.MULTILINE)
+HOME_OF_LIMITS = ("keyledger.opening", "keyledger.adapters.postgres.datastore")
 
 
 def limits() -> dict[str, Any]:
     """Every public constant of the domain and of opening a ledger that is a number or a time."""
-    modules = [
-        importlib.import_module(f"keyledger.domain.{each.name}")
-        for each in pkgutil.iter_modules(keyledger.domain.__path__)
-    ]
-    modules += [
-        importlib.import_module(name) for name in ("keyledger.opening", "keyledger.adapters.postgres.datastore")
-    ]
+    domain = [f"keyledger.domain.{each.name}" for each in pkgutil.iter_modules(keyledger.domain.__path__)]
     return {
-        f"{module.__name__.removeprefix('keyledger.')}.{name}": value
-        for module in modules
-        for name, value in vars(module).items()
-        if re.fullmatch(r"[A-Z][A-Z_]+", name) and isinstance(value, int | float | timedelta)
+        f"{name.removeprefix('keyledger.')}.{constant}": value
+        for name in (*domain, *HOME_OF_LIMITS)
+        for constant, value in vars(importlib.import_module(name)).items()
+        if re.fullmatch(r"[A-Z][A-Z_]+", constant) and type(value) in {int, float, timedelta}
     }
+
+
+def in_units(limit: Any) -> int:
+    """A number as the reference shows it: a time in days if it has any, else in seconds."""
+    return int(limit.days or limit.total_seconds()) if isinstance(limit, timedelta) else int(limit)
 
 
 def test_every_limit_is_in_the_reference_with_its_value() -> None:
-    shown = {
-        found["name"]: float(found["value"].replace(",", ""))
-        for found in CONSTANT.finditer((REFERENCE / "limits.md").read_text())
-    }
+    text = (REFERENCE / "limits.md").read_text()
+    shown = {found["name"]: int(found["value"].replace(",", "")) for found in CONSTANT.finditer(text)}
     known = limits()
-    assert {name: _number(known[name]) for name in shown} == shown
+    assert {name: in_units(known[name]) for name in shown} == shown
     assert {name.rpartition(".")[2] for name in known} == {name.rpartition(".")[2] for name in shown}
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, timedelta):
-        return value.days or value.total_seconds()
-    return float(value)
 
 
 # ----------------------------------------------------------------------------------------------- links
