@@ -130,11 +130,7 @@ def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     scheme = urlsplit(url).scheme if isinstance(url, str) else ""
     store = _STORES.get(scheme)
     if store is None:
-        raise InvalidArgumentError(
-            "url",
-            url,
-            "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://",
-        )
+        raise InvalidArgumentError("url", scheme or url, _URLS)  # never the whole: it may hold a password
     return store(url, mapper, options)
 
 
@@ -149,9 +145,7 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
 
     path = url.removeprefix("sqlite:///")
     if path == url or not path or ":memory:" in path:
-        raise InvalidArgumentError(
-            "url", url, "sqlite:///file.db or sqlite:////absolute/file.db; in memory: memory://"
-        )
+        raise InvalidArgumentError("url", url, _URLS)
     if not options["create"] and not Path(path).exists():
         raise StorageUnavailableError(f"there is no ledger at {path!r}; a first write makes one")
     return SQLiteStorage(path, mapper, lock_timeout=options["lock_timeout"], synchronous=options["synchronous"])

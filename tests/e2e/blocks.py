@@ -159,11 +159,15 @@ class Page:
         raise AssertionError(f"the shell ended at {command!r}: {''.join(lines)}")
 
 
+_OTHERWISE = {"COLUMNS": "90", "LC_ALL": "C.UTF-8", "GIT_CONFIG_GLOBAL": os.devnull}
+_UNSET = ("PYTEST_", "FORCE_COLOR", "PY_COLORS", "TTY_COMPATIBLE")
+
+
 def _environment() -> dict[str, str]:
-    """A shell's: programs beside the interpreter that runs the tests come first, and pytest's own is unset."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """A shell's: the same everywhere, with programs beside the interpreter that runs the tests first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_UNSET)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"COLUMNS": "90", "LC_ALL": "C.UTF-8", "PATH": path}
+    return kept | _OTHERWISE | {"PATH": path}
 
 
 def _commands(block: Block) -> Iterator[tuple[int, str, str]]:

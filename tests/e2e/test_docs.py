@@ -24,7 +24,7 @@ import keyledger.domain
 from keyledger.adapters.cli.main import app
 from keyledger.domain import errors
 from keyledger.domain.partition import EVENT_TYPES
-from tests.e2e.blocks import Block, Page, blocks_of
+from tests.e2e.blocks import Block, Page, blocks_of, matches, normalised
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -106,6 +106,52 @@ def test_the_blocks_of_a_page_do_what_they_show(
 def test_a_block_runs_or_says_why_not(page: Path) -> None:
     for block in filter(is_run, blocks_of(page)):
         assert block.language in LANGUAGES, f"{page}:{block.line}: {block.language or 'no language'}"
+
+
+@pytest.mark.parametrize(
+    ("want", "got"),
+    [
+        ("a\n…\nd", "a\nb\nc\nd"),
+        ("a\n…", "a"),
+        ("… passed in …", "3 passed in 0.41s"),
+        ("at 2026-11-21 14:23:37", "at 2025-01-01 00:00:00  "),
+        ('{"request_id":"sN2wUoh5iMuw-1"}', '{"request_id":"diSCkGiuvYPt-42"}'),
+    ],
+)
+def test_what_differs_from_run_to_run_is_the_same(want: str, got: str) -> None:
+    assert matches(normalised(want), normalised(got))
+
+
+@pytest.mark.parametrize(
+    ("want", "got"),
+    [
+        ("a", "b"),
+        ("a", ""),
+        ("", "a"),
+        ("a\nc", "a\nb\nc"),
+        ("…\nx", "a\nb"),
+        ('{"request_id":"q-1"}', '{"request_id":"q-2"}'),
+    ],
+)
+def test_what_else_differs_does_not_match(want: str, got: str) -> None:
+    assert not matches(normalised(want), normalised(got))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a page\n```console\n$ echo one\ntwo\n```\n",
+        "```console\n$ exit 3\n```\n",
+        "```python\nassert 1 == 2\n```\n",
+        "```python\n>>> 1 + 1\n3\n```\n",
+    ],
+)
+def test_a_page_that_shows_what_does_not_happen_fails(text: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with Page(tmp_path) as running, pytest.raises(AssertionError):
+        for block in blocks_of(page):
+            running.run(block)
 
 
 def test_every_exception_is_still_there() -> None:
