@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 from keyledger.adapters.clock import SystemClock
@@ -74,7 +75,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         StorageUnavailableError: the database cannot be reached.
         NewerLedgerError: a newer keyledger wrote it.
     """
-    arguments.check_ttl(lock_timeout)
+    arguments.check_seconds("lock_timeout", lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
     arguments.check_integer("pool_size", pool_size, 1)
     arguments.check_name("schema", schema)
@@ -144,7 +145,7 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     from keyledger.adapters.sqlite.storage import SQLiteStorage
 
     path = url.removeprefix("sqlite:///")
-    if path == url or not path or ":memory:" in path:
+    if path == url or not path or ":memory:" in path or "?" in path:
         raise InvalidArgumentError("url", url, _URLS)
     if not options["create"] and not Path(path).exists():
         raise StorageUnavailableError(f"there is no ledger at {path!r}; a first write makes one")
@@ -158,17 +159,17 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage
         raise NotConfiguredError(
             f"{url.partition(':')[0]}: needs the extra that brings psycopg: pip install 'keyledger[postgres]'"
         ) from error
-    parts = urlsplit(url.replace("+psycopg", "", 1))
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    schema = query.pop("schema", options["schema"])
+    named = _SCHEMA.search(url)
     return PostgresStorage(
-        urlunsplit(parts._replace(query=urlencode(query))),
+        _SCHEMA.sub(r"\1", url.replace("+psycopg", "", 1)).rstrip("?&"),
         mapper,
-        schema=schema,
+        schema=unquote(named[2]) if named else options["schema"],
         pool_size=options["pool_size"],
         lock_timeout=options["lock_timeout"],
     )
 
+
+_SCHEMA = re.compile(r"([?&])schema=([^&]*)&?")
 
 _STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], Storage]] = {
     "memory": _memory,

@@ -87,7 +87,8 @@ def test_the_ledger_is_named_by_option_before_environment(run: Run, tmp_path: Pa
     assert values == {"a.db": "1\n", "c.db": "2\n", "b.db": "3\n", "keyledger.db": "4\n"}
 
 
-def test_with_a_cipher_key_values_are_encrypted(run: Run, tmp_path: Path) -> None:
+def test_with_a_cipher_key_values_are_encrypted(run: Run, tmp_path: Path, new_ledger: Path) -> None:
+    new_ledger.unlink()
     key = base64.b64encode(bytes(range(32))).decode()
     assert run("set", "k", '"secret words"', KEYLEDGER_CIPHER_KEY=key).status == 0
     assert run("get", "k", KEYLEDGER_CIPHER_KEY=key).out == '"secret words"\n'
@@ -112,3 +113,13 @@ def test_what_only_reads_makes_no_ledger(run: Run, new_ledger: Path, arguments: 
     assert (ended.status, ended.out) == (4, "")
     assert "there is no ledger at 'keyledger.db'" in ended.err
     assert not new_ledger.exists()
+
+
+def test_quotas_come_from_the_environment(run: Run) -> None:
+    bytes_of_quota = {"KEYLEDGER_KV_NAMESPACE_QUOTA_BYTES": "5"}
+    assert run("set", "k", "123456", **bytes_of_quota).status == 3
+    assert run("set", "k", "12345", **bytes_of_quota).status == 0
+    done = run("set", "k", "123456", KEYLEDGER_KV_GLOBAL_QUOTA_BYTES="5")
+    assert (done.status, "global byte quota" in done.err) == (3, True)
+    done = run("get", "k", KEYLEDGER_KV_GLOBAL_QUOTA_BYTES="much")
+    assert (done.status, "KEYLEDGER_KV_GLOBAL_QUOTA_BYTES" in done.err) == (2, True)

@@ -19,6 +19,7 @@ from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.event import Event
 from keyledger.domain.partition import EVENT_TYPES, PartitionEvent
 
+_SEALED = b"keyledger"
 _VALUE = b',"value":'
 
 
@@ -109,6 +110,23 @@ class EventMapper(Mapper[str]):
             return self.cipher.decrypt(sealed)
         except Exception as error:  # noqa: BLE001 - each cipher has errors of its own
             raise UnreadableError(what, str(error) or type(error).__name__) from None
+
+    def new_seal(self) -> bytes:
+        """What a ledger keeps of the cipher and compressor that it was begun with."""
+        return self.seal(self.compressor.compress(_SEALED) if self.compressor else _SEALED)
+
+    def check_seal(self, sealed: bytes) -> None:
+        """Raise UnreadableError unless ``sealed`` was made with this cipher, its key and this compressor."""
+        what = "this ledger"
+        try:
+            plain = self.unseal(sealed, what)
+            plain = self.compressor.decompress(plain) if self.compressor else plain
+        except UnreadableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each compressor has errors of its own
+            raise UnreadableError(what, str(error)) from None
+        if plain != _SEALED:
+            raise UnreadableError(what, "it was written with another cipher or compressor, or with none")
 
     def _fields(self, stored: StoredEvent) -> dict[str, Any]:
         try:

@@ -6,6 +6,7 @@ from typing import cast
 
 import orjson
 
+from keyledger.domain.errors import UnreadableError
 from keyledger.domain.values import JSONValue
 
 
@@ -18,4 +19,7 @@ class OrjsonCodec:
 
     def decode(self, text: bytes) -> JSONValue:
         """The value that ``encode`` was given."""
-        return cast(JSONValue, orjson.loads(text))
+        try:
+            return cast(JSONValue, orjson.loads(text))
+        except orjson.JSONDecodeError as error:
+            raise UnreadableError("a value", str(error)) from None

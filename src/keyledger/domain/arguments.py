@@ -21,10 +21,21 @@ def check_integer(field: str, value: object, minimum: int = MIN_INTEGER, maximum
 
 def check_ttl(ttl: object) -> None:
     """Raise unless ``ttl`` is None or a finite number of seconds > 0 (no bool)."""
-    if ttl is None:
-        return
-    if not isinstance(ttl, int | float) or isinstance(ttl, bool) or not 0 < ttl < inf:
-        raise InvalidArgumentError("ttl", ttl, "a finite number of seconds greater than 0, or None")
+    if ttl is not None:
+        check_seconds("ttl", ttl)
+
+
+def check_seconds(field: str, seconds: object) -> None:
+    """Raise unless ``seconds`` is a finite number > 0 (no bool)."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds < inf:
+        raise InvalidArgumentError(field, seconds, "a finite number of seconds greater than 0")
+
+
+def check_actor(actor: object) -> None:
+    """Raise unless ``actor`` is None or a name that does not begin with ``system:``, which is the ledger's own."""
+    check_name("actor", actor)
+    if isinstance(actor, str) and actor.startswith("system:"):
+        raise InvalidArgumentError("actor", actor, "a name that does not begin with system:")
 
 
 def check_revision(field: str, revision: object) -> None:

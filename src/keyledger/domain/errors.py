@@ -116,7 +116,10 @@ class InvalidValueTypeError(RefusedError):
 
     def __init__(self, key: str, found: str) -> None:
         self.key, self.found = key, found
-        super().__init__(f"cannot increment {key!r}: it holds a {found}, and only an integer can be incremented")
+        article = "an" if found[0] in "aeiou" else "a"
+        super().__init__(
+            f"cannot increment {key!r}: it holds {article} {found}, and only an integer can be incremented"
+        )
 
 
 class IntegerOverflowError(RefusedError):
@@ -250,7 +253,9 @@ class UnreadableError(StorageError):
 
     def __init__(self, what: str, reason: str) -> None:
         self.what, self.reason = what, reason
-        super().__init__(f"{what} cannot be read ({reason}); is the cipher key the one that it was written with?")
+        super().__init__(
+            f"{what} cannot be read ({reason}); are cipher key and compressor those that it was written with?"
+        )
 
 
 _LONGEST_SHOWN = 80

@@ -119,7 +119,7 @@ class Importer:
         partition = partition_stream(_required(fields, "partition"))
         scope, run_id, actor = fields.get("scope", SKILL), fields.get("run_id"), fields.get("actor")
         check_scope(scope)
-        arguments.check_name("actor", actor)
+        arguments.check_actor(actor)
         arguments.check_run("run_id", run_id)
         digest = sha256(f"{self._source}\0{number}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
         by = Attribution(

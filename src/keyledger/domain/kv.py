@@ -227,6 +227,9 @@ class Partition:
             events: deque[PartitionEvent] = deque(own)
             return tuple(self._result(action, events, outcome.state) for action in actions)
 
+        if outcome.state is None or len({(each.scope, each.key) for each in actions}) < len(actions):
+            told = results()  # now, as it needs the storage
+            return lambda: told
         return results
 
     def _result(

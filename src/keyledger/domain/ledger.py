@@ -63,7 +63,7 @@ class Ledger:
         ``root_run_id``, through ``tool``.
         """
         stream = partition_stream(partition_id)
-        arguments.check_name("actor", actor)
+        arguments.check_actor(actor)
         arguments.check_run("run_id", run_id)
         arguments.check_run("root_run_id", root_run_id)
         arguments.check_name("tool", tool)
@@ -112,7 +112,7 @@ class Ledger:
 
         Its past stays readable, its revisions and its own quota go on if it is used again.
         """
-        arguments.check_name("actor", actor)
+        arguments.check_actor(actor)
         arguments.check_run("run_id", run_id)
         by = Attribution(self._writer.new_request_id(), actor, run_id)
         command = PartitionCommand(DeletePartition(), by)

@@ -238,8 +238,11 @@ class Storage(Session, Protocol):
         """Lease rows by lease id, with the stream each was taken for."""
         ...
 
-    def return_lease(self, lease_id: str) -> None:
-        """Delete a lease's row and credit its bytes to the global row; nothing if it is gone already."""
+    def shrink_lease(self, lease_id: str, size: int) -> None:
+        """Let a lease be for ``size`` bytes (0: for none) and credit the rest to the global row.
+
+        Nothing if it is gone already or not larger.
+        """
         ...
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:

@@ -4,7 +4,7 @@ The global quota must not make every writer touch one row, so a partition leases
 taken from the global row in a transaction of its own, and listed in the partition's head by the write that
 needed it. The bytes leased by all partitions never exceed the global maximum and no partition uses more
 than it has leased, so the sum of usage never exceeds it either. It may refuse early, by what other
-partitions lease and do not use: at most one block each.
+partitions lease and do not use: after a sweep, less than a block each.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ class Leases(NamedTuple):
         """These leases and one more."""
         return Leases((*self.held, lease), self.version)
 
-    def without(self, lease_id: str) -> Leases:
-        """These leases less one, under a new version."""
-        return Leases(tuple(lease for lease in self.held if lease.lease_id != lease_id), self.version + 1)
+    def resized(self, lease_id: str, size: int) -> Leases:
+        """These leases with one of another size, or (0) without it, under a new version."""
+        others = tuple(lease for lease in self.held if lease.lease_id != lease_id)
+        return Leases((*others, Lease(lease_id, size)) if size else others, self.version + 1)
 
 
 def block_for(missing: int) -> int:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Storage
-from keyledger.domain.quota import Lease
+from keyledger.domain.quota import Lease, block_for
 from keyledger.domain.records import SweepReport
 from keyledger.domain.writer import Writer
 
@@ -49,36 +49,35 @@ class Sweeper:
         return ended
 
     def _reclaim(self) -> int:
-        """Return every lease that no head lists (its writer died), and those that a partition can spare."""
+        """Return leases that no head lists (their writer died), and what partitions lease and can spare."""
         returned, after = 0, ""
         while rows := self._storage.lease_rows(after, _PAGE):
             for stream, lease in rows:
-                if self._release(stream, lease):
-                    self._storage.return_lease(lease.lease_id)
-                    returned += lease.size
+                kept = self._kept(stream, lease)
+                if kept < lease.size:
+                    self._storage.shrink_lease(lease.lease_id, kept)
+                    returned += lease.size - kept
             after = rows[-1][1].lease_id
         return returned
 
-    def _release(self, stream: str, lease: Lease) -> bool:
-        """Take a lease off its head and raise the head's lease version, so that nobody adopts it any more."""
+    def _kept(self, stream: str, lease: Lease) -> int:
+        """How much of a lease stays leased: whole blocks, as many as the partition needs beside its others.
+
+        What does not is taken off the head first, under a new lease version: so nobody counts on it any more
+        when the global row gets it back, and a sweep that died in between is finished by the next.
+        """
         with self._storage.exclusive(stream) as session:
             state, leases, _ = session.load(stream, ())
-            if lease in leases.held and leases.size - lease.size < state.used_bytes:
-                return False
-            changes = self._project(state, ())
+            listed = sum(each.size for each in leases.held if each.lease_id == lease.lease_id)
+            needed = max(0, state.used_bytes - (leases.size - listed))
+            kept = min(listed, block_for(needed))
+            if kept == listed > 0:
+                return listed
+            head = self._project(state, ())
+            fewer = leases.resized(lease.lease_id, kept)
             try:
-                session.commit(
-                    Commit(
-                        stream,
-                        state.revision,
-                        leases.version,
-                        (),
-                        changes,
-                        leases.without(lease.lease_id),
-                        (),
-                    )
-                )
+                session.commit(Commit(stream, state.revision, leases.version, (), head, fewer, ()))
             except HeadMovedError:
-                return False
+                return lease.size
         self._writer.forget(stream)
-        return True
+        return kept

@@ -136,7 +136,7 @@ class Writer:
             return self._attempt_until_confirmed(stream, group, offered, suspect)
         finally:
             for offer in offered:
-                self._storage.return_lease(offer.lease.lease_id)
+                self._storage.shrink_lease(offer.lease.lease_id, 0)
 
     def _attempt_optimistically(self, stream: str, group: list[Slot]) -> None:
         requests = [slot.request for slot in group]

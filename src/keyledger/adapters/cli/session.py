@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher
 
 CIPHER_KEY = "KEYLEDGER_CIPHER_KEY"
+QUOTA = "KEYLEDGER_KV_NAMESPACE_QUOTA_BYTES"
+GLOBAL_QUOTA = "KEYLEDGER_KV_GLOBAL_QUOTA_BYTES"
 P = ParamSpec("P")
 
 
@@ -37,7 +39,9 @@ class Session:
 
         What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger.
         """
-        return open(self.url, clock=clock, create=create, cipher=cipher_from_environment())
+        return open(
+            self.url, clock=clock, create=create, cipher=cipher_from_environment(), **limits_from_environment()
+        )
 
 
 def command(
@@ -78,6 +82,18 @@ _JSON = _keyword("as_json", Json, default=False)
 def _unwrapped(text: str) -> str:
     """Each paragraph on one line, for the help to wrap anew."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def limits_from_environment() -> dict[str, Any]:
+    """The quotas that the environment sets, in bytes; every process that writes should have the same."""
+    limits: dict[str, Any] = {}
+    for name, option in ((QUOTA, "quota"), (GLOBAL_QUOTA, "global_quota")):
+        text = os.environ.get(name)
+        if text:
+            if not text.isdecimal():
+                raise InvalidArgumentError(name, text, "a number of bytes")
+            limits[option] = int(text)
+    return limits
 
 
 def cipher_from_environment() -> Cipher | None:

@@ -147,6 +147,24 @@ class QuotaContract(Fixtures):
         with pytest.raises(GlobalQuotaExceededError):
             one.set("a", 1)
 
+    def test_a_sweep_takes_back_the_part_of_a_lease_that_is_not_used(self, reopen: Callable[..., Ledger]) -> None:
+        ledger = reopen(global_quota=1_000_000)
+        one, two = ledger.partition("one"), ledger.partition("two")
+        with one.batch() as batch:
+            for number in range(12):
+                batch.set(f"k{number}", "x" * 60_000)
+        for number in range(1, 12):
+            one.delete(f"k{number}")
+        with pytest.raises(GlobalQuotaExceededError), two.batch() as batch:
+            for number in range(12):
+                batch.set(f"k{number}", "x" * 60_000)
+        assert ledger.sweep().bytes_returned == 10 * 65_536
+        with two.batch() as batch:
+            for number in range(12):
+                batch.set(f"k{number}", "x" * 60_000)
+        assert ledger.sweep().bytes_returned == 0
+        assert sum(each.usage.used_bytes for each in ledger.partitions()) == 13 * 60_002
+
     def test_the_global_quota_makes_room_from_expired_entries(
         self, reopen: Callable[..., Ledger], clock: ManualClock
     ) -> None:

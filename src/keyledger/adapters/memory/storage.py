@@ -258,9 +258,11 @@ class MemoryStorage:
             found = sorted((self._leased or {}).items())
             return [row for lease_id, row in found if lease_id > after][:limit]
 
-    def return_lease(self, lease_id: str) -> None:
+    def shrink_lease(self, lease_id: str, size: int) -> None:
         with self._locked():
-            (self._leased or {}).pop(lease_id, None)
+            stream, lease = (self._leased or {}).pop(lease_id, ("", Lease(lease_id, 0)))
+            if self._leased is not None and lease.size and size:
+                self._leased[lease_id] = (stream, Lease(lease_id, min(size, lease.size)))
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         with self._locked() as streams:

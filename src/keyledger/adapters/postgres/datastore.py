@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import ceil
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NoReturn
@@ -45,10 +46,11 @@ class Datastore(PostgresDatastore):
         try:
             options = psycopg.conninfo.conninfo_to_dict(url).get("options") or ""
             self._conninfo = make_conninfo(
-                url, options=f"{options} -c timezone=UTC -c lock_timeout={int(lock_timeout * 1000)}".strip()
+                url, options=f"{options} -c timezone=UTC -c lock_timeout={ceil(lock_timeout * 1000)}".strip()
             )
         except psycopg.ProgrammingError as error:
-            raise InvalidArgumentError("url", url, f"a PostgreSQL connection URL ({error})") from None
+            reason = str(error).strip()
+            raise InvalidArgumentError("url", "…", f"a PostgreSQL connection URL ({reason})") from None
         self._pool_size = pool_size
         self._inherited: list[object] = []
         self.reset()

@@ -66,13 +66,14 @@ class Recorder(PostgresApplicationRecorder):
     def _group_parameters(self, commit: Commit, stored_events: Sequence[StoredEvent]) -> dict[str, str]:
         entries = commit.changes.entries
         put = [self._entry_row(key, entry) for key, entry in entries if entry is not None]
+        requests = [_named(RequestRecord._fields, self._rows.request_columns(r)) for r in commit.requests]
         gone = [{"scope": key[0], "key": key[1]} for key, entry in entries if entry is None]
         return {
             "events": _json([_event_row(event) for event in stored_events]),
             "entries": _json(put),
             "gone": _json(gone),
             "versions": _json([_named(HistoryRow._fields, row) for row in commit.changes.history]),
-            "requests": _json([_named(RequestRecord._fields, record) for record in commit.requests]),
+            "requests": _json(requests),
         }
 
     def _entry_row(self, *entry: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Statements:
     insert_events: str
     insert_head: str
     insert_lease: str
+    insert_seal: str
     lease_bytes: str
     list_all_streams: str
     list_entries: str
@@ -46,12 +47,15 @@ class Statements:
     read_former_entries: str
     read_former_versions: str
     read_history: str
+    read_lease: str
     read_leased_bytes: str
+    read_seal: str
     read_usage: str
     remove_all_entries: str
     remove_all_versions: str
     remove_lease: str
     reset_head: str
+    resize_lease: str
 
 
 SQL = load_statements(Statements, "keyledger.adapters.postgres")

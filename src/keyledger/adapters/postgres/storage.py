@@ -58,6 +58,10 @@ class PostgresStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
         self.recorder = Recorder(self.datastore, self._rows)
+        if not self._all(SQL.read_seal, {}):
+            with self.datastore.cursor() as cursor:
+                _run(cursor, SQL.insert_seal, {"sealed": mapper.new_seal()})
+        mapper.check_seal(self._all(SQL.read_seal, {})[0][0])
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         try:
@@ -109,10 +113,13 @@ class PostgresStorage(_Parameters, StorageReads):
             _run(cursor, SQL.insert_lease, _lease_parameters(stream, lease))
             return int(leased) - lease.size
 
-    def return_lease(self, lease_id: str) -> None:
+    def shrink_lease(self, lease_id: str, size: int) -> None:
         with self._transaction() as cursor:
-            for (size,) in _rows(cursor, SQL.remove_lease, {"lease_id": lease_id}):
-                _run(cursor, SQL.add_leased_bytes, {"bytes": -size})
+            for (leased,) in _rows(cursor, SQL.read_lease, {"lease_id": lease_id}):
+                if size < leased:
+                    shrink = SQL.resize_lease if size else SQL.remove_lease
+                    _run(cursor, shrink, {"lease_id": lease_id, "bytes": size})
+                    _run(cursor, SQL.add_leased_bytes, {"bytes": size - leased})
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         of_stream = {"stream": stream}

@@ -5,6 +5,7 @@ How a time stands in a column is the engine's business: integers on SQLite, time
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -99,7 +100,8 @@ class Rows:
     def request(self, row: Sequence[Any]) -> RequestRecord:
         """From the columns of request_log less the first."""
         request_id, fingerprint, first, last, recorded_at = row
-        return RequestRecord(request_id, fingerprint, first, last, self._to_time(recorded_at))
+        known = self.mapper.unseal(b64decode(fingerprint), f"request {request_id!r}").decode()
+        return RequestRecord(request_id, known, first, last, self._to_time(recorded_at))
 
     def unsealed(self, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
         """Rows whose last column is a value, decrypted: two encryptions of one value differ."""
@@ -143,7 +145,8 @@ class Rows:
 
     def request_columns(self, record: RequestRecord) -> tuple[Any, ...]:
         """The columns of request_log less the first."""
-        return (*record[:4], self.to_column(record.recorded_at))
+        sealed = b64encode(self.mapper.seal(record.fingerprint.encode())).decode()  # it could tell a short value
+        return (record.request_id, sealed, record.first, record.last, self.to_column(record.recorded_at))
 
 
 def lease_column(held: Sequence[Lease]) -> str:

@@ -22,6 +22,7 @@ class Statements:
     insert_event: str
     insert_lease: str
     insert_request: str
+    insert_seal: str
     insert_version: str
     lease_bytes: str
     list_all_streams: str
@@ -46,12 +47,15 @@ class Statements:
     read_former_entries: str
     read_former_versions: str
     read_history: str
+    read_lease: str
     read_leased_bytes: str
+    read_seal: str
     read_usage: str
     remove_all_entries: str
     remove_all_versions: str
     remove_entry: str
     remove_lease: str
+    resize_lease: str
 
 
 SQL = load_statements(Statements, "keyledger.adapters.sqlite")

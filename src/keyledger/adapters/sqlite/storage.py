@@ -70,6 +70,10 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
+        if not self._all(SQL.read_seal, {}):
+            with self.datastore.writing() as cursor:
+                cursor.execute(SQL.insert_seal, {"sealed": mapper.new_seal()})
+        mapper.check_seal(self._all(SQL.read_seal, {})[0][0])
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         return self.datastore.fetch(statement, parameters)
@@ -110,10 +114,13 @@ class SQLiteStorage(_Parameters, StorageReads):
                 cursor.execute(SQL.insert_lease, _lease_parameters(stream, lease))
             return int(leased)
 
-    def return_lease(self, lease_id: str) -> None:
+    def shrink_lease(self, lease_id: str, size: int) -> None:
         with self.datastore.writing() as cursor:
-            for (size,) in cursor.execute(SQL.remove_lease, {"lease_id": lease_id}).fetchall():
-                cursor.execute(SQL.add_leased_bytes, {"bytes": -size})
+            for (leased,) in cursor.execute(SQL.read_lease, {"lease_id": lease_id}).fetchall():
+                if size < leased:
+                    shrink = SQL.resize_lease if size else SQL.remove_lease
+                    cursor.execute(shrink, {"lease_id": lease_id, "bytes": size})
+                    cursor.execute(SQL.add_leased_bytes, {"bytes": size - leased})
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         of_stream = {"stream": stream}

@@ -80,3 +80,8 @@ CREATE TABLE global_lease (
     partition_id text COLLATE "C" NOT NULL,
     bytes bigint NOT NULL
 );
+
+CREATE TABLE ledger_seal (
+    id integer PRIMARY KEY CHECK (id = 1),
+    sealed bytea NOT NULL
+);

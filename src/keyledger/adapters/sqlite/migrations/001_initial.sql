@@ -79,3 +79,8 @@ CREATE TABLE global_lease (
     partition_id TEXT NOT NULL,
     bytes INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE ledger_seal (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    sealed BLOB NOT NULL
+);

@@ -1,4 +1,3 @@
--- Returning its size, so that a lease is credited once.
+-- A lease that is wholly given back.
 DELETE FROM global_lease
 WHERE lease_id = :lease_id
-RETURNING bytes

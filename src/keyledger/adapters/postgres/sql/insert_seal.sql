@@ -1,0 +1,3 @@
+-- The first to open the ledger decides.
+INSERT INTO ledger_seal (id, sealed) VALUES (1, %(sealed)s)
+ON CONFLICT (id) DO NOTHING

@@ -1,0 +1,2 @@
+-- What is no longer leased is credited in the same transaction.
+UPDATE global_lease SET bytes = %(bytes)s WHERE lease_id = %(lease_id)s
