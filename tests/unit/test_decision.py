@@ -12,7 +12,7 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
 from keyledger.domain.commands import Attribution, KeyAction, PartitionCommand
 from keyledger.domain.decision import Decision, Outcome, Request
-from keyledger.domain.errors import NamespaceQuotaExceededError
+from keyledger.domain.errors import InvalidArgumentError, NamespaceQuotaExceededError
 from keyledger.domain.partition import KeyDeleted, KeyExpired
 from keyledger.domain.quota import Limits
 from keyledger.opening import ledger_on
@@ -68,3 +68,11 @@ def test_a_refusal_leaves_the_others_alone(storage: MemoryStorage) -> None:
     assert isinstance(last, Outcome)
     assert isinstance(last.events[0], KeyDeleted)
     assert not decision.certain
+
+
+def test_an_impossible_ttl_fails_only_its_own_command(storage: MemoryStorage) -> None:
+    decision = decide(storage, setting("c", 1), setting("d", 1, ttl=1e12), setting("e", 1), locked=True)
+    first, refused, last = decision.results
+    assert isinstance(first, Outcome)
+    assert isinstance(refused, InvalidArgumentError)
+    assert isinstance(last, Outcome)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from keyledger.domain.commands import EndExpired, EntryKey, PartitionCommand, keys_of
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
+    InvalidArgumentError,
     QuotaExceededError,
     RefusedError,
     RequestIdReusedError,
@@ -43,6 +44,10 @@ class NotTakenError(Exception):
     """The command was not tried: one before it was refused. Internal."""
 
 
+Refusal: TypeAlias = RefusedError | InvalidArgumentError
+"""What decide says no with: a rule, or an argument that only the state shows to be impossible (a ttl)."""
+
+
 class LeaseNeededError(Exception):
     """The command at ``index`` needs ``missing`` more bytes leased from the global quota. Internal.
 
@@ -69,7 +74,7 @@ class Decision:
         self.loaded, self.state, self.leases = loaded, loaded.state, loaded.leases
         self.events: list[PartitionEvent] = []
         self.requests: list[RequestRecord] = []
-        self.results: list[Outcome | RefusedError | NotTakenError] = []
+        self.results: list[Outcome | Refusal | NotTakenError] = []
         self.certain = True
         """False once a command was refused or did nothing: so on this slice, perhaps not on a newer one."""
         self.whole = True
@@ -97,7 +102,7 @@ class Decision:
             return
         try:
             outcome = self._known_outcome(request) or self._decided(request, now)
-        except RefusedError as refusal:
+        except (RefusedError, InvalidArgumentError) as refusal:
             if isinstance(refusal, QuotaExceededError) and not self._locked:
                 raise
             self.certain = False

@@ -14,12 +14,19 @@ from typing import NamedTuple
 
 from keyledger.domain.cache import SliceCache
 from keyledger.domain.commands import DeletePartition, EntryKey, PartitionCommand
-from keyledger.domain.decision import Decision, LeaseNeededError, NotTakenError, Outcome, Request, keys_of_group
+from keyledger.domain.decision import (
+    Decision,
+    LeaseNeededError,
+    NotTakenError,
+    Outcome,
+    Refusal,
+    Request,
+    keys_of_group,
+)
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     OutcomeUnknownError,
     QuotaExceededError,
-    RefusedError,
     StorageError,
 )
 from keyledger.domain.lanes import Lanes, Slot
@@ -82,7 +89,7 @@ class Writer:
 
     def execute_all(
         self, stream: str, commands: Sequence[PartitionCommand], *, stop: bool
-    ) -> list[Outcome | RefusedError]:
+    ) -> list[Outcome | Refusal]:
         """Do ``commands`` in one transaction, each remembered by its request id; what became of each.
 
         A refused command does not keep the others from being done, unless ``stop``: then none after it is,
@@ -90,9 +97,9 @@ class Writer:
         """
         slots = [Slot(Request(command, remember=True, stop=stop)) for command in commands]
         self._lanes.submit(stream, slots, alone=True)
-        results: list[Outcome | RefusedError] = []
+        results: list[Outcome | Refusal] = []
         for slot in slots:
-            if isinstance(slot.result, Outcome | RefusedError):
+            if isinstance(slot.result, Outcome | Refusal):
                 results.append(slot.result)
             elif not isinstance(slot.result, NotTakenError):
                 raise slot.result or OutcomeUnknownError(stream)
