@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from weakref import WeakSet
 
 from keyledger.adapters.clock import SystemClock
@@ -19,6 +19,7 @@ from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, St
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock, Storage
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
+from keyledger.domain.scope import MAX_ID_BYTES, check_text
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline
 
@@ -78,7 +79,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     arguments.check_seconds("lock_timeout", lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
     arguments.check_integer("pool_size", pool_size, 1)
-    arguments.check_name("schema", schema)
+    check_text("schema", schema, MAX_ID_BYTES)
     if synchronous not in {"FULL", "NORMAL"}:
         raise InvalidArgumentError("synchronous", synchronous, "FULL or NORMAL")
     options: dict[str, Any] = {
@@ -128,7 +129,7 @@ _URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/
 
 
 def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
-    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    scheme = url.partition(":")[0] if isinstance(url, str) and "\0" not in url else ""
     store = _STORES.get(scheme)
     if store is None:
         raise InvalidArgumentError("url", scheme or url, _URLS)  # never the whole: it may hold a password
@@ -161,7 +162,7 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage
         ) from error
     named = _SCHEMA.search(url)
     return PostgresStorage(
-        _SCHEMA.sub(r"\1", url.replace("+psycopg", "", 1)).rstrip("?&"),
+        _SCHEMA.sub(r"\1", url.replace("postgresql+psycopg:", "postgresql:", 1)).rstrip("?&"),
         mapper,
         schema=unquote(named[2]) if named else options["schema"],
         pool_size=options["pool_size"],
@@ -182,9 +183,24 @@ _STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], Storage]] = {
 _open_ledgers: WeakSet[Ledger] = WeakSet()
 
 
-def _reset_after_fork() -> None:
+def _before_fork() -> None:
+    """Wait for writes under way: a child that inherits half of one could never write."""
+    for ledger in list(_open_ledgers):
+        ledger.storage.hold()
+
+
+def _after_fork_in_parent() -> None:
+    for ledger in list(_open_ledgers):
+        ledger.storage.release()
+
+
+def _after_fork_in_child() -> None:
     for ledger in list(_open_ledgers):
         ledger.reset_after_fork()
 
 
-os.register_at_fork(after_in_child=_reset_after_fork)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

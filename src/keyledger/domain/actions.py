@@ -18,7 +18,7 @@ def set_action(
     check_value(value)
     arguments.check_ttl(ttl)
     arguments.check_revision("if_revision", if_revision)
-    return Set(scope, key, codec.encode(value), ttl, if_revision)
+    return Set(scope, key, codec.encode(value), _seconds(ttl), if_revision)
 
 
 def increment_action(
@@ -31,7 +31,7 @@ def increment_action(
     arguments.check_integer("initial_value", initial_value)
     arguments.check_ttl(ttl)
     arguments.check_revision("if_revision", if_revision)
-    return Increment(scope, key, delta, initial_value, ttl, if_revision)
+    return Increment(scope, key, delta, initial_value, _seconds(ttl), if_revision)
 
 
 def delete_action(key: str, scope: str, if_revision: int | None) -> Delete:
@@ -40,3 +40,8 @@ def delete_action(key: str, scope: str, if_revision: int | None) -> Delete:
     check_scope(scope)
     arguments.check_revision("if_revision", if_revision)
     return Delete(scope, key, if_revision)
+
+
+def _seconds(ttl: float | None) -> float | None:
+    """60 and 60.0 are one ttl, also to a request id's fingerprint."""
+    return None if ttl is None else float(ttl)

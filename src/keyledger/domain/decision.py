@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 
-from keyledger.domain.commands import EndExpired, EntryKey, PartitionCommand, keys_of
+from keyledger.domain.commands import DeletePartition, EndExpired, EntryKey, PartitionCommand, keys_of
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     InvalidArgumentError,
@@ -15,8 +15,8 @@ from keyledger.domain.errors import (
     RefusedError,
     RequestIdReusedError,
 )
-from keyledger.domain.partition import Decided, PartitionEvent, PartitionState, decided, keys_touched
-from keyledger.domain.ports import RequestRecord, Session, Slice
+from keyledger.domain.partition import Decided, KeyExpired, PartitionEvent, PartitionState, decided, keys_touched
+from keyledger.domain.ports import HeadMovedError, RequestRecord, Session, Slice
 from keyledger.domain.quota import Lease
 
 _FIRST_PAGE = 1_000
@@ -90,18 +90,19 @@ class Decision:
         for lease in leases:
             self.leases = self.leases.with_lease(lease)
 
-    def take(self, request: Request, now: datetime) -> None:
-        """Decide one more command.
+    def take(self, request: Request, clock: datetime) -> None:
+        """Decide one more command; ``clock`` is the time, unless the command brings its own.
 
         Raises:
             QuotaExceededError: a limit is in the way and the session is not locked.
+            HeadMovedError: the slice is older than a request id that it knows.
             LeaseNeededError: the session is locked, and the partition needs more of the global quota.
         """
         if request.stop and any(isinstance(result, Exception) for result in self.results[-1:]):
             self.results.append(NotTakenError())
             return
         try:
-            outcome = self._known_outcome(request) or self._decided(request, now)
+            outcome = self._known_outcome(request) or self._decided(request, clock)
         except (RefusedError, InvalidArgumentError) as refusal:
             if isinstance(refusal, QuotaExceededError) and not self._locked:
                 raise
@@ -117,19 +118,24 @@ class Decision:
             return None
         if record.fingerprint != fingerprint(request.command):
             raise RequestIdReusedError(record.request_id)
-        if record.first >= self.loaded.state.revision:  # an earlier command of this very group
+        if record in self.requests:  # an earlier command of this very group
             start = record.first - self.loaded.state.revision
             return Outcome(self.events[start : start + record.last - record.first], None)
+        if record.last > self.loaded.state.revision:  # made after the head was read: read again
+            raise HeadMovedError
         return Outcome(self._session.events(self.state.id, record.first, record.last - record.first), None)
 
-    def _decided(self, request: Request, now: datetime) -> Outcome:
+    def _decided(self, request: Request, clock: datetime) -> Outcome:
         command, before = request.command, self.state
+        now = command.by.recorded_at or clock
         if self._leased:
             command = command._replace(limits=command.limits._replace(leased_bytes=self.leases.size))
+        if isinstance(command.action, DeletePartition):
+            self.whole = False
         if isinstance(command.action, EndExpired):
             self._load_expired(now, command.action.limit)
         try:
-            events, self.state = decided(command, self.state, now)
+            events, self.state = decided(command, self.state, now, making_room=False)
         except QuotaExceededError:
             if not self._locked:
                 raise
@@ -138,8 +144,7 @@ class Decision:
         self._touched.update(keys_touched(events))
         if request.remember:
             last = self.state.revision
-            recorded_at = self.state.effective_now(now)
-            record = RequestRecord(command.by.request_id, fingerprint(command), before.revision, last, recorded_at)
+            record = RequestRecord(command.by.request_id, fingerprint(command), before.revision, last, clock)
             self.requests.append(record)
             self._known[record.request_id] = record
         return Outcome(events, self.state)
@@ -147,20 +152,25 @@ class Decision:
     def _decide_making_room(self, command: PartitionCommand, now: datetime) -> Decided:
         """Decide with the expired entries at hand, which decide may end to make room: as few as it needs."""
         limit = _FIRST_PAGE
+        own = set(keys_of(command.action))
         while True:
-            complete = self._load_expired(now, limit)
+            page, complete = self._load_expired(now, limit)
             try:
-                return decided(command, self.state, now)
+                made = decided(command, self.state, now)
             except QuotaExceededError as refusal:
                 if complete and isinstance(refusal, GlobalQuotaExceededError):
                     missing = refusal.used + refusal.asked - refusal.max
                     raise LeaseNeededError(len(self.results), missing, self.leases.version) from None
                 if complete:
                     raise
+            else:
+                ended = {(event.scope, event.key) for event in made.events if isinstance(event, KeyExpired)}
+                if complete or ended <= page | own:  # none before its turn, because the page did not reach it
+                    return made
             limit *= 10
 
-    def _load_expired(self, now: datetime, limit: int) -> bool:
-        """Put up to ``limit`` expired entries into the slice; whether those were all there are."""
+    def _load_expired(self, now: datetime, limit: int) -> tuple[set[EntryKey], bool]:
+        """Put up to ``limit`` expired entries into the slice; their keys, and whether those were all."""
         self.whole = False
         found = self._session.load_expired(self.state.id, self.state.effective_now(now), limit)
         entries = self.state.entries
@@ -168,7 +178,7 @@ class Decision:
             if key not in self._touched:
                 entries = entries.insert(key, entry)
         self.state = self.state._replace(entries=entries)
-        return len(found) < limit
+        return {key for key, _ in found}, len(found) < limit
 
 
 def fingerprint(command: PartitionCommand) -> str:

@@ -111,7 +111,7 @@ class Importer:
         return list(by_stream.values())
 
     def _line(self, number: int, text: str) -> _Line:
-        fields = parse_json(text, "line")
+        fields = parse_json(text, "line", envelope=1)
         if not isinstance(fields, dict):
             raise InvalidArgumentError("line", fields, "a JSON object")
         for field in fields.keys() - _FIELDS:

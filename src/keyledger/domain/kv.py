@@ -79,7 +79,7 @@ class Partition:
 
     def get_many(self, keys: Sequence[str], *, scope: str = SKILL) -> dict[str, Entry]:
         """The entries under ``keys`` that exist, as of one moment, by key, in the order asked for."""
-        if isinstance(keys, str) or len(keys) > MAX_BATCH:
+        if isinstance(keys, str) or not isinstance(keys, Sequence) or len(keys) > MAX_BATCH:
             raise InvalidArgumentError("keys", keys, f"a sequence of at most {MAX_BATCH} keys")
         for key in keys:
             check_key(key)

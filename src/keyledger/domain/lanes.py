@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from threading import Condition, Lock
+from dataclasses import dataclass
+from threading import Condition, Event, Lock
 from weakref import WeakValueDictionary
 
 from keyledger.domain.decision import NotTakenError, Outcome, Request
@@ -29,11 +29,11 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One thread and what it waits for; ``turn`` is held until a leader lets it go on."""
+    """One thread and what it waits for; ``turn`` is set when a leader lets it go on."""
 
     slots: Sequence[Slot]
     alone: bool
-    turn: Lock = field(default_factory=Lock)
+    turn: Event | None = None
 
     @property
     def done(self) -> bool:
@@ -102,21 +102,22 @@ class Lanes:
     def _waits(self, lane: _Lane, waiting: _Waiting) -> bool:
         with lane.mutex:
             if lane.busy:
-                waiting.turn.acquire()
+                waiting.turn = Event()
                 lane.queue.append(waiting)
                 return True
             lane.busy = True
             return False
 
     def _wait(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
+        assert waiting.turn is not None  # noqa: S101 - _waits made it
         try:
-            waiting.turn.acquire()
+            waiting.turn.wait()
         except BaseException:
             with lane.mutex:
                 if waiting in lane.queue:
                     lane.queue.remove(waiting)
                     raise
-            waiting.turn.acquire()
+            waiting.turn.wait()
             self._go_on(lane, stream, waiting)
             raise
         self._go_on(lane, stream, waiting)
@@ -128,19 +129,18 @@ class Lanes:
     def _lead(self, lane: _Lane, stream: str, first: _Waiting) -> None:
         """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
         group = [first]
-        with lane.mutex:
-            while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
-                group.append(lane.queue.popleft())
-        slots = [slot for waiting in group for slot in waiting.slots]
         try:
-            self._commit(stream, slots)
+            with lane.mutex:
+                while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
+                    group.append(lane.queue.popleft())
+            self._commit(stream, [slot for waiting in group for slot in waiting.slots])
         finally:
-            for slot in slots:  # none is left without, whatever interrupted the commit
-                slot.result = slot.result or OutcomeUnknownError(stream)
             with lane.mutex:
                 heir = lane.queue.popleft() if lane.queue else None
                 lane.busy = heir is not None
-            for waiting in group[1:]:
-                waiting.turn.release()
-            if heir is not None:
-                heir.turn.release()
+            for waiting in group:
+                for slot in waiting.slots:  # none is left without, whatever interrupted the commit
+                    slot.result = slot.result or OutcomeUnknownError(stream)
+            for waiting in [*group[1:], *([heir] if heir else [])]:
+                if waiting.turn is not None:
+                    waiting.turn.set()

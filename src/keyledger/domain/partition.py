@@ -266,8 +266,14 @@ def decide(command: PartitionCommand, state: PartitionState, now: datetime) -> S
     return decided(command, state, now).events
 
 
-def decided(command: PartitionCommand, state: PartitionState, now: datetime) -> Decided:
-    """As :func:`decide`, and the state after: deciding has led there already."""
+def decided(
+    command: PartitionCommand, state: PartitionState, now: datetime, *, making_room: bool = True
+) -> Decided:
+    """As :func:`decide`, and the state after: deciding has led there already.
+
+    Without ``making_room`` a limit refuses although expired entries could be ended: for a slice that may
+    not hold those whose turn it is.
+    """
     draft = _Draft(command, state, now)
     match command.action:
         case Batch():
@@ -286,7 +292,7 @@ def decided(command: PartitionCommand, state: PartitionState, now: datetime) -> 
                 draft.end(key, entry)
         case _:
             assert_never(command.action)
-    return draft.within_limits()
+    return draft.within_limits(making_room=making_room)
 
 
 class _Draft:
@@ -388,7 +394,7 @@ class _Draft:
         except OverflowError:
             raise InvalidArgumentError("ttl", ttl, "seconds that end before the year 10000") from None
 
-    def within_limits(self) -> Decided:
+    def within_limits(self, *, making_room: bool) -> Decided:
         """What was drafted, if growth fits the limits, after ending as many expired entries as that needs.
 
         A command that does not grow what is live is never refused, also when a lowered quota is already
@@ -406,7 +412,7 @@ class _Draft:
             return Decided(self.events, after)
         touched = set(keys_of(self.command.action))
         forced = _Draft(self.command, before, self.now)
-        for key, entry in before.expired(self.now):
+        for key, entry in before.expired(self.now) if making_room else ():
             if key not in touched:
                 forced.end(key, entry)
                 used, live = after.used_bytes - forced.ended_bytes, after.live_keys - forced.ended_keys

@@ -113,7 +113,11 @@ class Commit(NamedTuple):
 
 
 class HeadMovedError(Exception):
-    """A commit found another revision than it expected, or cannot know whether it happened. Internal."""
+    """A commit found another head than it expected; or, if ``unknown``, cannot tell what happened. Internal."""
+
+    def __init__(self, *, unknown: bool = False) -> None:
+        super().__init__()
+        self.unknown = unknown
 
 
 class Session(Protocol):
@@ -255,6 +259,14 @@ class Storage(Session, Protocol):
 
     def all_streams(self) -> list[tuple[str, int]]:
         """Every stream that has events, with its last revision."""
+        ...
+
+    def hold(self) -> None:
+        """Before a fork: wait until this process is writing nothing, and let nothing begin."""
+        ...
+
+    def release(self) -> None:
+        """After a fork, in the parent: let writes begin again."""
         ...
 
     def reset(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
-from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Storage
+from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Slice, Storage
 from keyledger.domain.quota import Lease, block_for
 from keyledger.domain.records import SweepReport
 from keyledger.domain.writer import Writer
@@ -66,13 +66,14 @@ class Sweeper:
         What does not is taken off the head first, under a new lease version: so nobody counts on it any more
         when the global row gets it back, and a sweep that died in between is finished by the next.
         """
+        if _needed(self._storage.load(stream, ()), lease) == lease.size:
+            return lease.size
         with self._storage.exclusive(stream) as session:
-            state, leases, _ = session.load(stream, ())
-            listed = sum(each.size for each in leases.held if each.lease_id == lease.lease_id)
-            needed = max(0, state.used_bytes - (leases.size - listed))
-            kept = min(listed, block_for(needed))
-            if kept == listed > 0:
-                return listed
+            loaded = session.load(stream, ())
+            state, leases, _ = loaded
+            kept = _needed(loaded, lease)
+            if kept and lease._replace(size=kept) in leases.held:
+                return kept
             head = self._project(state, ())
             fewer = leases.resized(lease.lease_id, kept)
             try:
@@ -81,3 +82,10 @@ class Sweeper:
                 return lease.size
         self._writer.forget(stream)
         return kept
+
+
+def _needed(loaded: Slice, lease: Lease) -> int:
+    """How much of a lease its partition needs: whole blocks, beside its other leases."""
+    listed = sum(each.size for each in loaded.leases.held if each.lease_id == lease.lease_id)
+    missing = max(0, loaded.state.used_bytes - (loaded.leases.size - listed))
+    return min(listed, block_for(missing))

@@ -9,6 +9,7 @@ surrogates, and any Python object that is not plainly ``None``, ``bool``, ``int`
 from __future__ import annotations
 
 import json
+from collections import Counter
 from decimal import Decimal
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
@@ -71,8 +72,10 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def parse_json(text: str | bytes, field: str = "value") -> JSONValue:
+def parse_json(text: str | bytes, field: str = "value", *, envelope: int = 0) -> JSONValue:
     """Read JSON text without losing anything.
+
+    ``envelope`` is how many levels the text adds around a value, which do not count as the value's depth.
 
     Returns:
         The value, which :func:`check_value` accepts.
@@ -91,7 +94,7 @@ def parse_json(text: str | bytes, field: str = "value") -> JSONValue:
         raise ValueSerializationError(field, "…", f"at most {MAX_DEPTH} levels") from None
     except _RefusedTextError as error:
         raise ValueSerializationError(field, error.got, error.allowed) from None
-    check_value(value, field)
+    check_value(value, field, -envelope)
     return value
 
 
@@ -103,8 +106,8 @@ class _RefusedTextError(Exception):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counted.items() if count > 1)
         raise _RefusedTextError(twice, "an object whose keys differ")
     return found
 
@@ -118,7 +121,11 @@ def _integer(text: str) -> int:
 
 def _number(text: str) -> float:
     number = float(text)
-    if not isfinite(number) or Decimal(repr(number)) != Decimal(text):
+    try:
+        exact = isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    except ArithmeticError:  # an exponent beyond Decimal's
+        exact = False
+    if not exact:
         raise _RefusedTextError(text, "a number that a double holds exactly as written")
     return number
 

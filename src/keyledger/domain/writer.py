@@ -25,15 +25,20 @@ from keyledger.domain.decision import (
 )
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
+    LedgerBusyError,
+    LedgerClosedError,
     OutcomeUnknownError,
     QuotaExceededError,
     StorageError,
+    StorageUnavailableError,
 )
 from keyledger.domain.lanes import Lanes, Slot
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Session, Slice, Storage
 from keyledger.domain.quota import Lease, block_for
 
 _MOST_ATTEMPTS = 5
+_NOT_SINGLY = (LedgerBusyError, LedgerClosedError, OutcomeUnknownError, StorageUnavailableError)
+"""What would only meet each command of a group again, one wait after the other."""
 
 
 class _Offer(NamedTuple):
@@ -44,11 +49,11 @@ class _Offer(NamedTuple):
 
 
 class _UnconfirmedError(Exception):
-    """A commit found the head moved: by someone else, or by itself if only its acknowledgement was lost."""
+    """A commit found the head moved; or, if ``unknown``, nobody can say yet whether it took place."""
 
-    def __init__(self, commit: Commit, decision: Decision) -> None:
+    def __init__(self, commit: Commit, decision: Decision, *, unknown: bool) -> None:
         super().__init__()
-        self.commit, self.decision = commit, decision
+        self.commit, self.decision, self.unknown = commit, decision, unknown
 
 
 class Writer:
@@ -122,9 +127,9 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - every waiting thread must hear of it
             self._cache.drop(stream)
             left = [slot for slot in group if slot.result is None]
-            singly = len(group) > 1 and isinstance(error, StorageError) and not group[0].request.stop
+            singly = len(group) > 1 and isinstance(error, StorageError) and not isinstance(error, _NOT_SINGLY)
             for slot in left:
-                if singly and not isinstance(error, OutcomeUnknownError):
+                if singly and not slot.request.stop:
                     self._commit_group(stream, [slot])
                 else:
                     slot.result = error
@@ -133,7 +138,7 @@ class Writer:
         suspect: _UnconfirmedError | None = None
         try:
             return self._attempt_optimistically(stream, group)
-        except QuotaExceededError:
+        except (QuotaExceededError, HeadMovedError):
             pass
         except _UnconfirmedError as unconfirmed:
             suspect = unconfirmed
@@ -172,12 +177,18 @@ class Writer:
                 if isinstance(lease, Lease):
                     offered.append(_Offer(lease, needed.version))
                 else:
-                    group.pop(needed.index).result = lease
+                    _refuse(group, needed.index, lease)
             except _UnconfirmedError as unconfirmed:
                 suspect = unconfirmed
                 attempts += 1
-        if group:
-            raise OutcomeUnknownError(stream)
+            except StorageError as error:
+                if suspect is not None and suspect.unknown:
+                    raise OutcomeUnknownError(stream) from error
+                raise
+        if suspect is not None and group:
+            if suspect.unknown:
+                raise OutcomeUnknownError(stream)
+            raise StorageError(f"the read models of {stream!r} do not match its events; rebuild the ledger")
         return None
 
     def _attempt_locked(
@@ -188,6 +199,8 @@ class Writer:
         with self._storage.exclusive(stream) as session:
             if suspect is not None and _took_place(session, suspect.commit):
                 return self._tell(stream, group, keys, suspect.decision)
+            if suspect is not None:
+                suspect.unknown = False
             loaded = self._load(session, stream, requests, keys)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
@@ -211,7 +224,7 @@ class Writer:
         decision = Decision(session, loaded, locked=locked, leased=self._global_max_bytes is not None)
         decision.adopt(offered)
         for request in requests:
-            decision.take(request, request.command.by.recorded_at or self._clock.now())
+            decision.take(request, self._clock.now())
         return decision
 
     def _finish(
@@ -230,8 +243,8 @@ class Writer:
             )
             try:
                 session.commit(commit)
-            except HeadMovedError:
-                raise _UnconfirmedError(commit, decision) from None
+            except HeadMovedError as moved:
+                raise _UnconfirmedError(commit, decision, unknown=moved.unknown) from None
         self._tell(stream, group, keys, decision)
 
     def _tell(self, stream: str, group: list[Slot], keys: tuple[EntryKey, ...], decision: Decision) -> None:
@@ -257,13 +270,21 @@ class Writer:
         return GlobalQuotaExceededError("the ledger", used=leased, asked=missing, maximum=maximum)
 
 
+def _refuse(group: list[Slot], index: int, refusal: GlobalQuotaExceededError) -> None:
+    """Refuse one command of a group, and with ``stop`` leave those after it untried."""
+    refused = group.pop(index)
+    refused.result = refusal
+    if refused.request.stop:
+        for slot in group[index:]:
+            slot.result = NotTakenError()
+        del group[index:]
+
+
 def _took_place(session: Session, commit: Commit) -> bool:
     """Whether a commit took place and only its acknowledgement was lost.
 
-    The event after the revision that it expected tells: it is its own if it carries its request id. Asked
-    under the lock, where no statement of a broken connection can still come in between.
+    The events after the revision that it expected tell: they are its own, request ids and times included,
+    or somebody else's. Asked under the lock, where no statement of a broken connection can still come in.
     """
-    if not commit.events:
-        return False
-    found = session.events(commit.stream, commit.expected, 1)
-    return bool(found) and found[0].request_id == commit.events[0].request_id
+    found = session.events(commit.stream, commit.expected, len(commit.events)) if commit.events else []
+    return bool(found) and found == list(commit.events)

@@ -71,7 +71,7 @@ def _answer(ledger: Ledger, line: bytes) -> Result:
 
 def _fields(line: bytes) -> dict[str, Any]:
     try:
-        fields = parse_json(line.strip().decode(), "line")
+        fields = parse_json(line.strip().decode(), "line", envelope=2)
     except UnicodeDecodeError:
         raise ValueSerializationError("line", line.strip(), "UTF-8 text") from None
     if not isinstance(fields, dict):

@@ -267,14 +267,25 @@ class MemoryStorage:
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         with self._locked() as streams:
             former = streams[stream]
-            current = streams[stream] = _Rows(leases=former.leases, requests=former.requests)
-            rebuilt(stream, self, project, current.write, progress)
+            leases = former.leases._replace(version=former.leases.version + 1)
+            current = streams[stream] = _Rows(leases=leases, requests=former.requests)
+            try:
+                rebuilt(stream, self, project, current.write, progress)
+            except BaseException:
+                streams[stream] = former
+                raise
             return compared(
                 stream,
                 (former.head, current.head),
                 (_entry_rows(former), _entry_rows(current)),
                 (_history_rows(former), _history_rows(current)),
             )
+
+    def hold(self) -> None:
+        self.recorder.lock.acquire()
+
+    def release(self) -> None:
+        self.recorder.lock.release()
 
     def reset(self) -> None:
         """Start anew in a forked child, with a copy of what the parent held."""

@@ -25,12 +25,16 @@ from keyledger.domain.errors import (
     LedgerBusyError,
     LedgerClosedError,
     NewerLedgerError,
+    StorageError,
     StorageUnavailableError,
 )
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection before the server counts as unavailable."""
 
+_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+_MOST_IDENTIFIER_BYTES = 63
+_ISOLATION = r"-c default_transaction_isolation=read\ committed"
 _MIGRATION_LOCK = 0x6B65796C  # "keyl": one number for all who migrate, so that first starts do not race
 
 
@@ -42,12 +46,13 @@ class Datastore(PostgresDatastore):
     """The library's datastore on a pool of our own."""
 
     def __init__(self, url: str, *, schema: str, pool_size: int, lock_timeout: float) -> None:
+        if len(schema.encode()) > _MOST_IDENTIFIER_BYTES:
+            raise InvalidArgumentError("schema", schema, f"a name of at most {_MOST_IDENTIFIER_BYTES} UTF-8 bytes")
         super().__init__("", "", "", "", "", schema=schema, originator_id_type="text")
         try:
             options = psycopg.conninfo.conninfo_to_dict(url).get("options") or ""
-            self._conninfo = make_conninfo(
-                url, options=f"{options} -c timezone=UTC -c lock_timeout={ceil(lock_timeout * 1000)}".strip()
-            )
+            settings = f"-c timezone=UTC -c lock_timeout={ceil(lock_timeout * 1000)} {_ISOLATION}"
+            self._conninfo = make_conninfo(url, options=f"{options} {settings}".strip())
         except psycopg.ProgrammingError as error:
             reason = str(error).strip()
             raise InvalidArgumentError("url", "…", f"a PostgreSQL connection URL ({reason})") from None
@@ -84,10 +89,10 @@ class Datastore(PostgresDatastore):
         try:
             timeout = int(CONNECT_TIMEOUT)
             connection = Connection.connect(self._conninfo, row_factory=dict_row, connect_timeout=timeout)
+            with connection:
+                yield connection
         except psycopg.Error as error:
             raise StorageUnavailableError(str(error).strip()) from error
-        with connection:
-            yield connection
 
     def register_type_adapters(self) -> None:
         """The library's composite types are not used here."""
@@ -100,12 +105,19 @@ class Datastore(PostgresDatastore):
             if version == len(MIGRATIONS):
                 return
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+            self._create_schema(connection)
             connection.execute("CREATE TABLE IF NOT EXISTS keyledger_schema (version integer PRIMARY KEY)")
             version = self._version(connection)
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
                 connection.execute(script)
                 connection.execute("INSERT INTO keyledger_schema (version) VALUES (%s)", (number,))
+
+    def _create_schema(self, connection: Connection[DictRow]) -> None:
+        """Only where it is missing: IF NOT EXISTS would ask for the right to create it all the same."""
+        name = sql.Identifier(self.schema)
+        row = connection.execute("SELECT to_regnamespace(%s) IS NULL AS missing", (name.as_string(),)).fetchone()
+        if row and row["missing"]:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
 
     def _version(self, connection: Connection[DictRow]) -> int:
         table = f"{sql.Identifier(self.schema).as_string()}.keyledger_schema"
@@ -145,29 +157,34 @@ class Datastore(PostgresDatastore):
                 f"all {self._pool_size} connections were busy for {CONNECT_TIMEOUT:g} s; raise pool_size"
             ) from None
         try:
-            return self._idle.pop()
-        except IndexError:
-            return self._connected()
+            return self._idle_or_new()
+        except BaseException:
+            self._permits.put(None)
+            raise
 
-    def _connected(self) -> Cursor[Any]:
+    def _idle_or_new(self) -> Cursor[Any]:
+        with suppress(IndexError):
+            return self._idle.pop()
         try:
             self.pool.open()
             return self.pool.getconn().cursor(row_factory=tuple_row)
         except (psycopg.Error, PoolTimeout) as error:
-            self._permits.put(None)
             raise StorageUnavailableError(f"no connection to the server: {error}") from error
 
     def give_back(self, cursor: Cursor[Any]) -> None:
-        """Let others have the cursor, or the pool deal with a connection that broke."""
+        """Let others have the cursor; one that was left in the middle of something is not worth saving."""
         connection = cursor.connection
         try:
-            if connection.pgconn.transaction_status != TransactionStatus.IDLE and not connection.closed:
+            if connection.pgconn.transaction_status in _IN_TRANSACTION:
                 connection.rollback()
+        except psycopg.Error:
+            connection.close()
         finally:
-            if connection.closed or self._closed:
-                self.pool.putconn(connection)
-            else:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
                 self._idle.append(cursor)
+            else:
+                connection.close()
+                self.pool.putconn(connection)
             self._permits.put(None)
 
     def drop_idle(self) -> None:
@@ -219,4 +236,6 @@ def raise_translated(error: Exception, *, lost: bool) -> NoReturn:
         raise LedgerBusyError("another writer of this partition held it for too long; try again") from error
     if lost:
         raise ConnectionLostError(f"the connection to the server broke: {error}") from error
-    raise StorageUnavailableError(str(error)) from error
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        raise StorageUnavailableError(str(error)) from error
+    raise StorageError(f"the database refused: {error}") from error

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from eventsourcing.persistence import IntegrityError
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore
+from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, raise_translated
 from keyledger.adapters.postgres.recorder import Recorder
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.rebuild import compared, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.domain.commands import EntryKey
+from keyledger.domain.errors import StorageError
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
 from keyledger.domain.quota import Lease
 
@@ -46,8 +48,11 @@ class _Locked(_Parameters, SessionReads):
     def commit(self, commit: Commit) -> None:
         stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
         with _lost_as_moved(self._recorder.datastore):
-            self._recorder.write(self._cursor, commit, stored)
-            self._cursor.connection.commit()
+            try:
+                self._recorder.write(self._cursor, commit, stored)
+                self._cursor.connection.commit()
+            except psycopg.Error as error:
+                raise_translated(error, lost=self._cursor.connection.closed)
 
 
 class PostgresStorage(_Parameters, StorageReads):
@@ -138,6 +143,7 @@ class PostgresStorage(_Parameters, StorageReads):
                 SQL.reset_head,
             ):
                 _run(cursor, statement, of_stream)
+            leases = leases._replace(version=leases.version + 1)
             reached = 0
 
             def write(changes: ReadModelChanges) -> None:
@@ -160,6 +166,12 @@ class PostgresStorage(_Parameters, StorageReads):
                 ),
                 (read(SQL.read_former_versions, {}), read(SQL.read_all_versions, of_stream)),
             )
+
+    def hold(self) -> None:
+        """Nothing to hold: a connection belongs to whoever borrowed it."""
+
+    def release(self) -> None:
+        """Nothing was held."""
 
     def reset(self) -> None:
         self.datastore.reset()
@@ -207,5 +219,6 @@ def _lost_as_moved(datastore: Datastore) -> Iterator[None]:
     except IntegrityError as error:
         raise HeadMovedError from error
     except ConnectionLostError as error:
-        datastore.drop_idle()
-        raise HeadMovedError from error
+        with suppress(StorageError):
+            datastore.drop_idle()
+        raise HeadMovedError(unknown=True) from error

@@ -46,7 +46,7 @@ class Datastore(SQLiteDatastore):
         self._readers: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
         self.turn = Lock()
-        self._closed = False
+        self._closed = self._held = False
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -97,6 +97,20 @@ class Datastore(SQLiteDatastore):
         self._readers.append(connection)
         if self._closed:
             self._close_readers()
+
+    def hold(self) -> None:
+        """Take the turn of this process's writers, unless the caller is one of them."""
+        self._held = self.turn.acquire(timeout=self._lock_timeout)
+
+    def release(self) -> None:
+        """Give back what :meth:`hold` took."""
+        if self._held:
+            self.turn.release()
+
+    @property
+    def opened_writer(self) -> sqlite3.Connection | None:
+        """The connection that writes, if there is one yet."""
+        return self._writer
 
     def writer(self) -> sqlite3.Connection:
         """The connection that writes; for who holds the turn."""
@@ -157,6 +171,9 @@ class _Writing:
             self._connection = self._datastore.writer()
             return self._connection.execute("BEGIN IMMEDIATE")
         except BaseException as error:
+            writer = self._datastore.opened_writer
+            if writer is not None and writer.in_transaction:  # interrupted just after it began
+                writer.rollback()
             self._datastore.turn.release()
             if isinstance(error, sqlite3.Error):
                 raise translated(error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,10 @@ class _Locked(_Parameters, SessionReads):
 
     def commit(self, commit: Commit) -> None:
         stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
-        self._recorder.write(self._cursor, commit, stored)
+        try:
+            self._recorder.write(self._cursor, commit, stored)
+        except sqlite3.IntegrityError as error:
+            raise HeadMovedError from error
         self._cursor.execute("COMMIT")
 
 
@@ -128,17 +132,16 @@ class SQLiteStorage(_Parameters, StorageReads):
             session = _Locked(self.recorder, self._rows, cursor)
             state, leases, _ = session.load(stream, ())
 
-            def put_head(changes: ReadModelChanges) -> None:
-                head = self._rows.head_parameters(stream, changes.head, leases)
-                cursor.execute(
-                    SQL.put_head, {**head, "expected": state.revision, "expected_leases": leases.version}
-                )
+            def put_head(changes: ReadModelChanges, version: int) -> None:
+                head = self._rows.head_parameters(stream, changes.head, leases._replace(version=version))
+                expected = {"expected": state.revision, "expected_leases": leases.version}
+                cursor.execute(SQL.put_head, head | expected)
 
             def write(changes: ReadModelChanges) -> None:
                 self.recorder.write_rows(cursor, stream, changes)
 
             former = project(state, ())
-            put_head(former)
+            put_head(former, leases.version)
             for copying in (
                 SQL.copy_entries,
                 SQL.copy_versions,
@@ -147,7 +150,7 @@ class SQLiteStorage(_Parameters, StorageReads):
             ):
                 cursor.execute(copying, of_stream)
             current = rebuilt(stream, session, project, write, progress)
-            put_head(current)
+            put_head(current, leases.version + 1)  # who decided on the former rows has to read again
 
             def read(statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
                 return cursor.connection.execute(statement, parameters)
@@ -164,6 +167,12 @@ class SQLiteStorage(_Parameters, StorageReads):
             cursor.execute(SQL.drop_former_entries)
             cursor.execute(SQL.drop_former_versions)
         return differences
+
+    def hold(self) -> None:
+        self.datastore.hold()
+
+    def release(self) -> None:
+        self.datastore.release()
 
     def reset(self) -> None:
         self.datastore.reset()
