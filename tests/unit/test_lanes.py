@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread
+from threading import Event, Thread, main_thread
 
 import pytest
 
@@ -44,16 +43,18 @@ class Watched(Lanes):
     def __init__(self, commit: Commits) -> None:
         super().__init__(commit)
         self.waiting: list[Event] = []
+        self.interrupts = False
 
     def expect(self, count: int) -> Sequence[Event]:
         self.waiting = [Event() for _ in range(count)]
         return list(self.waiting)
 
-    def _waits(self, *arguments: object) -> bool:
-        waits = super()._waits(*arguments)  # type: ignore[arg-type]
-        if waits:
+    def _line_up(self, *arguments: object) -> None:
+        super()._line_up(*arguments)  # type: ignore[arg-type]
+        if self.interrupts:
+            signal.raise_signal(signal.SIGINT)
+        if arguments[1].turn is not None:  # type: ignore[attr-defined]
             self.waiting.pop().set()
-        return waits
 
 
 def test_all_that_wait_are_committed_as_one_group() -> None:
@@ -97,7 +98,7 @@ def test_an_interrupt_takes_back_what_no_leader_has_taken() -> None:
 
     def interrupt() -> None:
         assert lined_up.wait(10)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
 
     interrupter = Thread(target=interrupt)
     interrupter.start()
@@ -111,6 +112,34 @@ def test_an_interrupt_takes_back_what_no_leader_has_taken() -> None:
     assert commits.groups == [1]
     lanes.submit("s", [slot()], alone=False)
     lanes.close()
+
+
+def test_an_interrupt_before_the_wait_leaves_nobody_in_the_queue() -> None:
+    commits = Commits()
+    lanes = Watched(commits)
+    leader = Thread(target=lanes.submit, args=("s", [slot()]), kwargs={"alone": False})
+    leader.start()
+    assert commits.begun.wait(10)
+    lanes.interrupts = True
+    with pytest.raises(KeyboardInterrupt):
+        lanes.submit("s", [slot()], alone=False)
+    lanes.interrupts = False
+    commits.go_on.set()
+    leader.join(10)
+    lanes.submit("s", [slot()], alone=False)
+    assert commits.groups == [1, 1]
+
+
+def test_an_interrupt_before_the_lead_is_used_passes_it_on() -> None:
+    commits = Commits()
+    commits.go_on.set()
+    lanes, mine = Watched(commits), slot()
+    lanes.interrupts = True
+    with pytest.raises(KeyboardInterrupt):
+        lanes.submit("s", [mine], alone=False)
+    assert mine.result is DONE
+    lanes.interrupts = False
+    lanes.submit("s", [slot()], alone=False)
 
 
 def test_an_interrupted_commit_leaves_nobody_without_a_result() -> None:

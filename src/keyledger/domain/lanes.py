@@ -29,10 +29,14 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One thread and what it waits for; ``turn`` is set when a leader lets it go on."""
+    """One thread and what it waits for.
+
+    It ``leads`` at once, or it lined up and its ``turn`` is set when a leader has done its slots or hands over.
+    """
 
     slots: Sequence[Slot]
     alone: bool
+    leads: bool = False
     turn: Event | None = None
 
     @property
@@ -66,12 +70,16 @@ class Lanes:
         Raises:
             LedgerClosedError: after :meth:`close`.
         """
-        lane = self._enter(stream)
+        waiting, lane = _Waiting(slots, alone), self._enter(stream)
         try:
-            waiting = _Waiting(slots, alone)
-            if self._waits(lane, waiting):
-                self._wait(lane, stream, waiting)
-            else:
+            try:
+                self._line_up(lane, waiting)
+                if waiting.turn is not None:
+                    waiting.turn.wait()
+            except BaseException:
+                self._withdraw(lane, stream, waiting)
+                raise
+            if not waiting.done:
                 self._lead(lane, stream, waiting)
         finally:
             self._leave()
@@ -99,31 +107,23 @@ class Lanes:
             if self._closed:
                 self._idle.notify_all()
 
-    def _waits(self, lane: _Lane, waiting: _Waiting) -> bool:
+    def _line_up(self, lane: _Lane, waiting: _Waiting) -> None:
         with lane.mutex:
             if lane.busy:
                 waiting.turn = Event()
                 lane.queue.append(waiting)
-                return True
-            lane.busy = True
-            return False
+            else:
+                waiting.leads = lane.busy = True
 
-    def _wait(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
-        assert waiting.turn is not None  # noqa: S101 - _waits made it
-        try:
+    def _withdraw(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
+        """After an interrupt: leave the queue or, with the lead here or on its way, use it and pass it on."""
+        with lane.mutex:
+            if waiting in lane.queue:
+                lane.queue.remove(waiting)
+                return
+        if waiting.turn is not None:
             waiting.turn.wait()
-        except BaseException:
-            with lane.mutex:
-                if waiting in lane.queue:
-                    lane.queue.remove(waiting)
-                    raise
-            waiting.turn.wait()
-            self._go_on(lane, stream, waiting)
-            raise
-        self._go_on(lane, stream, waiting)
-
-    def _go_on(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
-        if not waiting.done:
+        if not waiting.done and (waiting.leads or waiting.turn is not None):
             self._lead(lane, stream, waiting)
 
     def _lead(self, lane: _Lane, stream: str, first: _Waiting) -> None:
