@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread, main_thread
+from threading import Event, Thread
 
 import pytest
 
@@ -88,26 +88,31 @@ def test_who_is_to_be_alone_is_alone() -> None:
     assert commits.groups == [1, 1, 1, 1]
 
 
-def test_an_interrupt_takes_back_what_no_leader_has_taken() -> None:
+class InterruptedEvent(Event):
+    """An event whose first wait is interrupted, as by Ctrl-C."""
+
+    interrupted = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return super().wait(timeout)
+
+
+def test_an_interrupt_takes_back_what_no_leader_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     commits = Commits()
     lanes = Watched(commits)
     leader = Thread(target=lanes.submit, args=("s", [slot()]), kwargs={"alone": False})
     leader.start()
     assert commits.begun.wait(10)
-    (lined_up,) = lanes.expect(1)
-
-    def interrupt() -> None:
-        assert lined_up.wait(10)
-        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
-
-    interrupter = Thread(target=interrupt)
-    interrupter.start()
+    monkeypatch.setattr("keyledger.domain.lanes.Event", InterruptedEvent)
+    lanes.expect(1)
     mine = slot()
     with pytest.raises(KeyboardInterrupt):
         lanes.submit("s", [mine], alone=False)
     commits.go_on.set()
     leader.join(10)
-    interrupter.join(10)
     assert mine.result is None
     assert commits.groups == [1]
     lanes.submit("s", [slot()], alone=False)
