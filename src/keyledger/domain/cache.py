@@ -31,7 +31,12 @@ class SliceCache:
     def get(self, stream: str, keys: Iterable[EntryKey]) -> Slice | None:
         """The slice of a stream, if it knows every one of ``keys``."""
         known = self._slices.get(stream)
-        return known[0] if known and all(key in known[0].state.entries for key in keys) else None
+        if known is None:
+            return None
+        for key in keys:
+            if key not in known[0].state.entries:
+                return None
+        return known[0]
 
     def merged(self, stream: str, loaded: Slice) -> Slice:
         """``loaded`` with the entries known before, where both are of the same revision."""

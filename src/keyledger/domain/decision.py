@@ -70,7 +70,6 @@ class Decision:
     def __init__(self, session: Session, loaded: Slice, *, locked: bool, leased: bool) -> None:
         self._session, self._locked, self._leased = session, locked, leased
         self._known = {record.request_id: record for record in loaded.requests}
-        self._touched: set[EntryKey] = set()
         self.loaded, self.state, self.leases = loaded, loaded.state, loaded.leases
         self.events: list[PartitionEvent] = []
         self.requests: list[RequestRecord] = []
@@ -141,7 +140,6 @@ class Decision:
                 raise
             events, self.state = self._decide_making_room(command, now)
         self.events += events
-        self._touched.update(keys_touched(events))
         if request.remember:
             last = self.state.revision
             record = RequestRecord(command.by.request_id, fingerprint(command), before.revision, last, clock)
@@ -173,9 +171,9 @@ class Decision:
         """Put up to ``limit`` expired entries into the slice; their keys, and whether those were all."""
         self.whole = False
         found = self._session.load_expired(self.state.id, self.state.effective_now(now), limit)
-        entries = self.state.entries
+        entries, touched = self.state.entries, set(keys_touched(self.events))
         for key, entry in found:
-            if key not in self._touched:
+            if key not in touched:
                 entries = entries.insert(key, entry)
         self.state = self.state._replace(entries=entries)
         return {key for key, _ in found}, len(found) < limit

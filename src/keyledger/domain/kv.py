@@ -296,7 +296,10 @@ class Partition:
         key = (event.scope, event.key)
         entry = state.entries.get(key) if state is not None else None
         if entry is None or entry.revision != event.originator_version:
-            created = self._storage.created(event.originator_id, *key, event.originator_version)
+            if entry is not None and entry.create_revision <= event.originator_version:
+                created = entry.create_revision, entry.created_at  # overwritten since, in the same life
+            else:
+                created = self._storage.created(event.originator_id, *key, event.originator_version)
             entry = StoredEntry(
                 event.value,
                 event.originator_version,

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Event, Lock
-from weakref import WeakValueDictionary
 
 from keyledger.domain.decision import NotTakenError, Outcome, Request
 from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
@@ -48,6 +47,7 @@ class _Lane:
     def __init__(self) -> None:
         self.mutex = Lock()
         self.busy = False
+        self.users = 0
         self.queue: deque[_Waiting] = deque()
 
 
@@ -56,7 +56,7 @@ class Lanes:
 
     def __init__(self, commit: Callable[[str, list[Slot]], None]) -> None:
         self._commit = commit
-        self._lanes: WeakValueDictionary[str, _Lane] = WeakValueDictionary()
+        self._lanes: dict[str, _Lane] = {}
         self._mutex = Lock()
         self._idle = Condition(self._mutex)
         self._active, self._closed = 0, False
@@ -82,7 +82,7 @@ class Lanes:
             if not waiting.done:
                 self._lead(lane, stream, waiting)
         finally:
-            self._leave()
+            self._leave(stream, lane)
 
     def close(self) -> None:
         """Take no more slots, and return when those taken are done."""
@@ -99,11 +99,15 @@ class Lanes:
             lane = self._lanes.get(stream)
             if lane is None:
                 lane = self._lanes[stream] = _Lane()
+            lane.users += 1
             return lane
 
-    def _leave(self) -> None:
+    def _leave(self, stream: str, lane: _Lane) -> None:
         with self._mutex:
             self._active -= 1
+            lane.users -= 1
+            if not lane.users:
+                del self._lanes[stream]
             if self._closed:
                 self._idle.notify_all()
 

@@ -7,6 +7,7 @@ from keyledger.adapters.conformance.housekeeping import HousekeepingContract
 from keyledger.adapters.conformance.importing import ImportContract
 from keyledger.adapters.conformance.keys import KeyContract
 from keyledger.adapters.conformance.quotas import QuotaContract
+from keyledger.adapters.conformance.races import RaceContract
 from keyledger.adapters.conformance.requests import RequestContract
 from keyledger.adapters.conformance.time import TimeContract
 
@@ -19,5 +20,6 @@ class LedgerContract(
     HousekeepingContract,
     ImportContract,
     ConcurrencyContract,
+    RaceContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""

@@ -18,6 +18,16 @@ from keyledger.domain.partition import PartitionState, StoredEntry
 from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord
 from keyledger.domain.quota import Lease, Leases
 
+HEAD_COLUMNS = (
+    "revision",
+    "used_bytes",
+    "live_keys",
+    "max_bytes",
+    "last_recorded_at",
+    "deleted",
+    "leases",
+    "lease_version",
+)
 ENTRY_COLUMNS = (
     "scope",
     "key",
@@ -109,20 +119,16 @@ class Rows:
 
     # ------------------------------------------------------------------------------------- writing
 
+    def head_columns(self, head: HeadRow, leases: Leases) -> tuple[Any, ...]:
+        """The columns of partition_head less the first: HEAD_COLUMNS."""
+        revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted = head
+        last = self.to_column(last_recorded_at)
+        held = lease_column(leases.held)
+        return (revision, used_bytes, live_keys, max_bytes, last, deleted, held, leases.version)
+
     def head_parameters(self, stream: str, head: HeadRow, leases: Leases) -> dict[str, Any]:
         """The columns of partition_head, by name."""
-        revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted = head
-        return {
-            "stream": stream,
-            "revision": revision,
-            "used_bytes": used_bytes,
-            "live_keys": live_keys,
-            "max_bytes": max_bytes,
-            "last_recorded_at": self.to_column(last_recorded_at),
-            "deleted": deleted,
-            "leases": lease_column(leases.held),
-            "lease_version": leases.version,
-        }
+        return {"stream": stream, **dict(zip(HEAD_COLUMNS, self.head_columns(head, leases), strict=True))}
 
     def entry_columns(self, key: EntryKey, stored: StoredEntry) -> tuple[Any, ...]:
         """The columns of current_value less the first: ENTRY_COLUMNS."""

@@ -27,15 +27,25 @@ class Recorder(SQLiteApplicationRecorder):
     def write(self, cursor: Cursor, commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
         """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""
         stream = commit.stream
-        head = self._rows.head_parameters(stream, commit.changes.head, commit.leases)
-        head["expected"], head["expected_leases"] = commit.expected, commit.expected_leases
-        if cursor.execute(SQL.put_head, head).rowcount == 0:
+        if self._move_head(cursor, commit) == 0:
             raise HeadMovedError
         events = [(e.originator_id, e.originator_version, e.topic, e.state) for e in stored_events]
         _many(cursor, SQL.insert_event, events)
         self.write_rows(cursor, stream, commit.changes)
         requests = [(stream, *self._rows.request_columns(record)) for record in commit.requests]
         _many(cursor, SQL.insert_request, requests)
+
+    def _move_head(self, cursor: Cursor, commit: Commit) -> int:
+        columns = self._rows.head_columns(commit.changes.head, commit.leases)
+        if commit.expected:
+            found = cursor.execute(
+                SQL.move_head, (*columns, commit.stream, commit.expected, commit.expected_leases)
+            )
+        else:
+            head = self._rows.head_parameters(commit.stream, commit.changes.head, commit.leases)
+            expected = {"expected": commit.expected, "expected_leases": commit.expected_leases}
+            found = cursor.execute(SQL.put_head, head | expected)
+        return found.rowcount
 
     def write_rows(self, cursor: Cursor, stream: str, changes: ReadModelChanges) -> None:
         """Write current values and key history."""

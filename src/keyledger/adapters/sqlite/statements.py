@@ -35,6 +35,7 @@ class Statements:
     load_requests: str
     load_slice: str
     load_slice_many: str
+    move_head: str
     put_entry: str
     put_head: str
     put_leases: str
