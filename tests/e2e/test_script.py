@@ -60,6 +60,7 @@ def test_exec_answers_at_once_and_ctrl_c_ends_it_with_130(tmp_path: Path) -> Non
     process = subprocess.Popen(
         [SCRIPT, "exec", "-"],
         cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell may have ignored it
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

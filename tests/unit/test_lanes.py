@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
@@ -15,6 +15,14 @@ from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
 from keyledger.domain.lanes import Lanes, Slot
 
 DONE = Outcome((), None)
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_interrupt() -> Iterator[None]:
+    """Also where the tests were started with SIGINT ignored, as a shell starts what goes on in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def slot() -> Slot:

@@ -62,6 +62,7 @@ class Partition:
     def __init__(self, engine: Engine, partition_id: str, stream: str, caller: Caller) -> None:
         self.id = partition_id
         self._engine, self._storage, self._stream, self._caller = engine, engine.storage, stream, caller
+        self._limits = engine.limits(stream)
 
     @property
     def max_value_bytes(self) -> int:
@@ -260,7 +261,8 @@ class Partition:
             self._caller.root_run_id,
             self._caller.tool,
         )
-        command = PartitionCommand(action, by, self._engine.limits(stream))
+        limits = self._limits if stream == self._stream else self._engine.limits(stream)
+        command = PartitionCommand(action, by, limits)
         return writer.execute(stream, command, remember=request_id is not None)
 
     def _stream_of_all(self, batch: Batch) -> str:

@@ -244,7 +244,7 @@ def fold(state: PartitionState, events: Iterable[PartitionEvent]) -> PartitionSt
 
 def keys_touched(events: Iterable[PartitionEvent]) -> tuple[EntryKey, ...]:
     """The keys that ``events`` changed one by one, each once, in order."""
-    return tuple(dict.fromkeys((event.scope, event.key) for event in events if isinstance(event, KeyEvent)))
+    return tuple({(event.scope, event.key): None for event in events if isinstance(event, KeyEvent)})
 
 
 # ---------------------------------------------------------------------------------------------- decide
@@ -402,6 +402,8 @@ class _Draft:
         """
         before, after = self.before, self.after
         limits = self.command.limits.for_partition(before.max_bytes)
+        if limits.hold(after.used_bytes, after.live_keys):
+            return Decided(self.events, after)
         growth = Growth(
             before.id,
             after.used_bytes - before.used_bytes + self.ended_bytes,

@@ -12,4 +12,4 @@ def project(
     after: PartitionState, events: Sequence[PartitionEvent]
 ) -> tuple[tuple[EntryKey, StoredEntry | None], ...]:
     """The keys that ``events`` touched, each with the entry to put, or None to remove its row."""
-    return tuple((key, after.entries.get(key)) for key in keys_touched(events))
+    return tuple([(key, after.entries.get(key)) for key in keys_touched(events)])

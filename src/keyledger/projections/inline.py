@@ -19,6 +19,6 @@ def project(after: PartitionState, events: Sequence[PartitionEvent]) -> ReadMode
     return ReadModelChanges(
         usage_bytes.project(after),
         current_value.project(after, events),
-        tuple(row for row in map(key_history.project, events) if row is not None),
+        tuple([row for row in map(key_history.project, events) if row is not None]),
         cleared,
     )
