@@ -97,7 +97,7 @@ class Decision:
             HeadMovedError: the slice is older than a request id that it knows.
             LeaseNeededError: the session is locked, and the partition needs more of the global quota.
         """
-        if request.stop and any(isinstance(result, Exception) for result in self.results[-1:]):
+        if request.stop and self.results and isinstance(self.results[-1], Exception):
             self.results.append(NotTakenError())
             return
         try:

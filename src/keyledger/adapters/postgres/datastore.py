@@ -188,19 +188,20 @@ class Datastore(PostgresDatastore):
             self._permits.put(None)
 
     def drop_idle(self) -> None:
-        """Hand what lies idle to the pool, which closes what is broken: where one broke, others did."""
+        """Let the pool close what is broken among the idle: where one broke, others did."""
+        self._hand_over_idle()
+        self.pool.check()
+
+    def _hand_over_idle(self) -> None:
         with suppress(IndexError):
             while True:
                 self.pool.putconn(self._idle.pop().connection)
-        self.pool.check()
 
     def close(self) -> None:
         """Close every connection; those in use, when they are given back."""
         if getattr(self, "_inherited", None):
             self._closed = True
-            with suppress(IndexError):
-                while True:
-                    self.pool.putconn(self._idle.pop().connection)
+            self._hand_over_idle()
             self.pool.close()
 
 
