@@ -19,6 +19,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from keyledger.adapters.postgres.schema import VERSION_TABLE
 from keyledger.adapters.postgres.statements import MIGRATIONS
 from keyledger.domain.errors import (
     InvalidArgumentError,
@@ -106,7 +107,7 @@ class Datastore(PostgresDatastore):
                 return
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             self._create_schema(connection)
-            connection.execute("CREATE TABLE IF NOT EXISTS keyledger_schema (version integer PRIMARY KEY)")
+            connection.execute(VERSION_TABLE)
             version = self._version(connection)
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
                 connection.execute(script)
