@@ -110,7 +110,9 @@ class given:  # noqa: N801 - reads as a word in a sentence
 
     def decided(self) -> Sequence[PartitionEvent]:
         assert self._command is not None
-        return decide(self._command, self.state, self._now)
+        events = decide(self._command, self.state, self._now)
+        assert list(events) == [type(event).model_validate(vars(event), strict=True) for event in events]
+        return events
 
     def then(self, *facts: Fact) -> None:
         events = self.decided()

@@ -8,7 +8,7 @@ event parses it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from eventsourcing.domain import DomainEventProtocol
@@ -17,7 +17,10 @@ from pydantic import ValidationError
 
 from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.event import Event
-from keyledger.domain.partition import EVENT_TYPES, PartitionEvent
+from keyledger.domain.partition import EVENT_TYPES
+
+EventRow: TypeAlias = tuple[str, int, str, bytes]
+"""The columns of stored_events: stream, revision, topic and state."""
 
 _SEALED = b"keyledger"
 _VALUE = b',"value":'
@@ -57,46 +60,64 @@ class EventMapper(Mapper[str]):
     ) -> None:
         super().__init__(OrjsonTranscoder(), compressor, cipher)
         self._types = {event_type.TOPIC: event_type for event_type in event_types}
+        self._newest = {topic: kind.model_fields["schema_version"].default for topic, kind in self._types.items()}
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """The event's row: stream, revision, topic and state."""
+        """The event as the library stores it."""
+        return StoredEvent(*self.to_row(domain_event))
+
+    def to_row(self, domain_event: DomainEventProtocol[str]) -> EventRow:
+        """The event's row."""
         fields = {name: value for name, value in vars(domain_event).items() if value is not None}
         stream, revision = fields.pop("originator_id"), fields.pop("originator_version")
         state = self.transcoder.encode(fields)
         if self.compressor:
             state = self.compressor.compress(state)
-        return StoredEvent(stream, revision, type(domain_event).TOPIC, self.seal(state))  # type: ignore[attr-defined]
+        return stream, revision, type(domain_event).TOPIC, self.seal(state)  # type: ignore[attr-defined]
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """The event of a row, upcast to the newest schema of its type.
+        """The event of what the library stored; errors as in :meth:`to_event`."""
+        stream, revision = str(stored_event.originator_id), stored_event.originator_version
+        return self.to_event(stream, revision, stored_event.topic, stored_event.state)
+
+    def to_event(self, stream: str, revision: int, topic: str, state: bytes) -> Any:
+        """The event of a row's columns, upcast to the newest schema of its type.
 
         Raises:
             NewerLedgerError: the topic or its schema version is unknown here.
             UnreadableError: the state cannot be decrypted, decompressed or validated.
         """
-        event_type = self._types.get(stored_event.topic)
+        event_type = self._types.get(topic)
         if event_type is None:
-            raise NewerLedgerError(f"event type {stored_event.topic!r}")
-        fields = self._fields(stored_event)
-        newest = event_type.model_fields["schema_version"].default
-        for version in range(fields["schema_version"], newest):
-            getattr(event_type, f"upcast_v{version}_v{version + 1}")(fields)
-        if fields["schema_version"] > newest:
-            raise NewerLedgerError(f"schema {fields['schema_version']} of event type {stored_event.topic!r}")
-        fields["schema_version"] = newest
+            raise NewerLedgerError(f"event type {topic!r}")
         try:
-            return event_type(
-                originator_id=stored_event.originator_id,
-                originator_version=stored_event.originator_version,
-                **fields,
-            )
+            fields = self._fields(state)
+        except Exception as error:  # noqa: BLE001 - each cipher and compressor has errors of its own
+            raise _unreadable(stream, revision, str(error) or type(error).__name__) from None
+        if fields["schema_version"] != self._newest[topic]:
+            self._upcast(topic, fields)
+        fields["originator_id"], fields["originator_version"] = stream, revision
+        try:
+            return event_type.model_validate(fields)
         except ValidationError as error:
-            raise self._unreadable(stored_event, error.errors()[0]["msg"]) from None
+            raise _unreadable(stream, revision, error.errors()[0]["msg"]) from None
 
-    def to_event(self, stream: str, revision: int, topic: str, state: bytes) -> PartitionEvent:
-        """The partition event of a row's columns."""
-        event: PartitionEvent = self.to_domain_event(StoredEvent(stream, revision, topic, state))
-        return event
+    def _fields(self, state: bytes) -> dict[str, Any]:
+        if self.cipher:
+            state = self.cipher.decrypt(state)
+        if self.compressor:
+            state = self.compressor.decompress(state)
+        fields: dict[str, Any] = self.transcoder.decode(state)
+        fields["schema_version"] = int(fields["schema_version"])
+        return fields
+
+    def _upcast(self, topic: str, fields: dict[str, Any]) -> None:
+        found, newest = fields["schema_version"], self._newest[topic]
+        if found > newest:
+            raise NewerLedgerError(f"schema {found} of event type {topic!r}")
+        for version in range(found, newest):
+            getattr(self._types[topic], f"upcast_v{version}_v{version + 1}")(fields)
+        fields["schema_version"] = newest
 
     def seal(self, plain: bytes) -> bytes:
         """Encrypt, where encryption is switched on."""
@@ -128,16 +149,6 @@ class EventMapper(Mapper[str]):
         if plain != _SEALED:
             raise UnreadableError(what, "it was written with another cipher or compressor, or with none")
 
-    def _fields(self, stored: StoredEvent) -> dict[str, Any]:
-        try:
-            state = self.cipher.decrypt(stored.state) if self.cipher else stored.state
-            if self.compressor:
-                state = self.compressor.decompress(state)
-            fields: dict[str, Any] = self.transcoder.decode(state)
-            fields["schema_version"] = int(fields["schema_version"])
-        except Exception as error:  # noqa: BLE001 - each cipher and compressor has errors of its own
-            raise self._unreadable(stored, str(error) or type(error).__name__) from None
-        return fields
 
-    def _unreadable(self, stored: StoredEvent, reason: str) -> UnreadableError:
-        return UnreadableError(f"event {stored.originator_version} of {stored.originator_id!r}", reason)
+def _unreadable(stream: str, revision: int, reason: str) -> UnreadableError:
+    return UnreadableError(f"event {revision} of {stream!r}", reason)

@@ -10,7 +10,7 @@ that slice is what it would decide on the whole replayed state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias, assert_never
 
@@ -177,61 +177,62 @@ def evolve(state: PartitionState, event: PartitionEvent) -> PartitionState:
     """The state after ``event``."""
     match event:
         case KeySet() | KeyIncremented():
-            before = state.entries.get((event.scope, event.key))
-            return _with_entry(state, event, before, _written(before, event))
+            return _put(state, event)
         case KeyDeleted() | KeyExpired():
-            return _with_entry(state, event, state.entries.get((event.scope, event.key)), None)
+            return _removed(state, event)
         case QuotaChanged():
-            return _moved(state, event, state.used_bytes, state.live_keys, state.entries, event.max_bytes)
+            return state._replace(
+                revision=event.originator_version,
+                max_bytes=event.max_bytes,
+                last_recorded_at=event.recorded_at,
+                deleted=False,
+            )
         case PartitionDeleted():
-            return _moved(state, event, 0, 0, HashTrieMap(), state.max_bytes)
+            return PartitionState(
+                state.id,
+                event.originator_version,
+                max_bytes=state.max_bytes,
+                last_recorded_at=event.recorded_at,
+                deleted=True,
+            )
         case _:
             assert_never(event)
 
 
-def _written(before: StoredEntry | None, event: KeySet | KeyIncremented) -> StoredEntry:
-    return StoredEntry(
-        event.value,
-        event.originator_version,
-        before.create_revision if before else event.originator_version,
-        before.created_at if before else event.recorded_at,
-        event.recorded_at,
-        event.expires_at,
-        event.changed_by,
-        event.run_id,
+def _put(state: PartitionState, event: KeySet | KeyIncremented) -> PartitionState:
+    key, value, revision, now = (event.scope, event.key), event.value, event.originator_version, event.recorded_at
+    before = state.entries.get(key)
+    if before is None:
+        created, created_at, grown = revision, now, len(value)
+    else:
+        created, created_at, grown = before.create_revision, before.created_at, len(value) - len(before.value)
+    after = StoredEntry(
+        value, revision, created, created_at, now, event.expires_at, event.changed_by, event.run_id
+    )
+    return PartitionState(
+        state.id,
+        revision,
+        state.used_bytes + grown,
+        state.live_keys + (before is None),
+        state.max_bytes,
+        now,
+        deleted=False,
+        entries=state.entries.insert(key, after),
     )
 
 
-def _with_entry(
-    state: PartitionState, event: _KeyChange, before: StoredEntry | None, after: StoredEntry | None
-) -> PartitionState:
+def _removed(state: PartitionState, event: KeyDeleted | KeyExpired) -> PartitionState:
     key = (event.scope, event.key)
-    used = state.used_bytes - (before.size if before else 0) + (after.size if after else 0)
-    live = state.live_keys - (before is not None) + (after is not None)
-    if after is not None:
-        entries = state.entries.insert(key, after)
-    else:
-        entries = state.entries.remove(key) if before else state.entries
-    return _moved(state, event, used, live, entries, state.max_bytes)
-
-
-def _moved(
-    state: PartitionState,
-    event: PartitionEvent,
-    used_bytes: int,
-    live_keys: int,
-    entries: HashTrieMap[EntryKey, StoredEntry],
-    max_bytes: int | None,
-) -> PartitionState:
+    before = state.entries.get(key)
     return PartitionState(
         state.id,
         event.originator_version,
-        used_bytes,
-        live_keys,
-        max_bytes,
+        state.used_bytes - (before.size if before else 0),
+        state.live_keys - (before is not None),
+        state.max_bytes,
         event.recorded_at,
-        isinstance(event, PartitionDeleted),
-        entries,
+        deleted=False,
+        entries=state.entries.remove(key) if before else state.entries,
     )
 
 
@@ -307,40 +308,26 @@ class _Draft:
         self.events: list[PartitionEvent] = []
         self.ended_bytes = self.ended_keys = 0
 
-    def append(self, kind: Callable[..., PartitionEvent], **fields: object) -> None:
+    def append(self, kind: type[PartitionEvent], **fields: object) -> None:
+        """Append an event of whoever gave the command."""
         by = self.command.by
-        self._record(
-            kind(
-                originator_id=self.after.id,
-                originator_version=self.after.revision + 1,
-                recorded_at=self.now,
-                changed_by=by.changed_by,
-                run_id=by.run_id,
-                root_run_id=by.root_run_id,
-                tool=by.tool,
-                request_id=by.request_id,
-                **fields,
-            )
-        )
+        fields["changed_by"], fields["run_id"] = by.changed_by, by.run_id
+        fields["root_run_id"], fields["tool"] = by.root_run_id, by.tool
+        self._record(kind, fields)
 
     def end(self, key: EntryKey, entry: StoredEntry) -> None:
         """End an expired entry; expiry is nobody's doing, so the event names no caller and no run."""
         self.ended_bytes += entry.size
         self.ended_keys += 1
         self._record(
-            KeyExpired(
-                originator_id=self.after.id,
-                originator_version=self.after.revision + 1,
-                recorded_at=self.now,
-                changed_by=EXPIRY_ACTOR,
-                request_id=self.command.by.request_id,
-                scope=key[0],
-                key=key[1],
-                expired_at=entry.expires_at,
-            )
+            KeyExpired,
+            {"changed_by": EXPIRY_ACTOR, "scope": key[0], "key": key[1], "expired_at": entry.expires_at},
         )
 
-    def _record(self, event: PartitionEvent) -> None:
+    def _record(self, kind: type[PartitionEvent], fields: dict[str, object]) -> None:
+        fields["originator_id"], fields["originator_version"] = self.after.id, self.after.revision + 1
+        fields["recorded_at"], fields["request_id"] = self.now, self.command.by.request_id
+        event = kind.of(fields)
         self.events.append(event)
         self.after = evolve(self.after, event)
 

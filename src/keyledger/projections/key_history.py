@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_never
 
 from keyledger.domain.partition import (
     KeyDeleted,
-    KeyEvent,
     KeyExpired,
     KeyIncremented,
     KeySet,
@@ -19,22 +19,20 @@ from keyledger.domain.ports import HistoryRow
 
 def project(event: PartitionEvent) -> HistoryRow | None:
     """The row that ``event`` adds; None for an event of the partition as a whole."""
+    expires_at: datetime | None = None
     match event:
         case KeySet():
-            return _row(event, "set", len(event.value))
+            operation, size, expires_at = "set", len(event.value), event.expires_at
         case KeyIncremented():
-            return _row(event, "increment", len(event.value))
+            operation, size, expires_at = "increment", len(event.value), event.expires_at
         case KeyDeleted():
-            return _row(event, "delete", 0)
+            operation, size = "delete", 0
         case KeyExpired():
-            return _row(event, "expire", 0)
+            operation, size = "expire", 0
         case QuotaChanged() | PartitionDeleted():
             return None
         case _:
             assert_never(event)
-
-
-def _row(event: KeyEvent, operation: str, size: int) -> HistoryRow:
     return HistoryRow(
         event.scope,
         event.key,
@@ -42,7 +40,7 @@ def _row(event: KeyEvent, operation: str, size: int) -> HistoryRow:
         operation,
         size,
         event.recorded_at,
-        event.expires_at if isinstance(event, KeySet | KeyIncremented) else None,
+        expires_at,
         event.changed_by,
         event.run_id,
     )

@@ -15,6 +15,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg import Cursor
 
+from keyledger.adapters.event_mapper import EventRow
 from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.sql.rows import ENTRY_COLUMNS, Rows
@@ -34,19 +35,22 @@ class Recorder(PostgresApplicationRecorder):
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Events alone, in one statement, for the library's callers; their notification ids."""
-        rows = [{"stream": event.originator_id, **_event_row(event)} for event in stored_events]
+        rows = [
+            {"stream": event.originator_id, **_event_row(event.originator_version, event.topic, event.state)}
+            for event in stored_events
+        ]
         with self.datastore.cursor() as cursor:
             found = cursor.execute(SQL.insert_events, {"events": _json(rows)}).fetchall()
             return [notification_id for (notification_id,) in found]
 
-    def write(self, cursor: Cursor[Any], commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
+    def write(self, cursor: Cursor[Any], commit: Commit, events: Sequence[EventRow]) -> None:
         """Write a commit in one statement; HeadMovedError if the head is not the expected one."""
         changes = commit.changes
         parameters = self._rows.head_parameters(commit.stream, changes.head, commit.leases)
         parameters["expected"], parameters["expected_leases"] = commit.expected, commit.expected_leases
         if changes.cleared is not None:
             statement = SQL.append_partition_deleted
-            parameters["events"] = _json([_event_row(event) for event in stored_events])
+            parameters["events"] = _json([_event_row(*event[1:]) for event in events])
             parameters["changed_by"], parameters["run_id"] = (
                 changes.cleared.changed_by,
                 changes.cleared.run_id,
@@ -54,22 +58,22 @@ class Recorder(PostgresApplicationRecorder):
         elif (put := _single_put(commit)) is not None:
             statement = SQL.append_put
             parameters.update(zip(ENTRY_COLUMNS, self._rows.entry_columns(*put), strict=True))
-            parameters["topic"], parameters["state"] = stored_events[0].topic, stored_events[0].state
+            _, _, parameters["topic"], parameters["state"] = events[0]
             parameters["operation"] = changes.history[0].operation
         else:
             statement = SQL.append_group
-            parameters |= self._group_parameters(commit, stored_events)
+            parameters |= self._group_parameters(commit, events)
         ((moved,),) = cursor.execute(statement, parameters, prepare=True).fetchall()
         if not moved:
             raise HeadMovedError
 
-    def _group_parameters(self, commit: Commit, stored_events: Sequence[StoredEvent]) -> dict[str, str]:
+    def _group_parameters(self, commit: Commit, events: Sequence[EventRow]) -> dict[str, str]:
         entries = commit.changes.entries
         put = [self._entry_row(key, entry) for key, entry in entries if entry is not None]
         requests = [_named(RequestRecord._fields, self._rows.request_columns(r)) for r in commit.requests]
         gone = [{"scope": key[0], "key": key[1]} for key, entry in entries if entry is None]
         return {
-            "events": _json([_event_row(event) for event in stored_events]),
+            "events": _json([_event_row(*event[1:]) for event in events]),
             "entries": _json(put),
             "gone": _json(gone),
             "versions": _json([_named(HistoryRow._fields, row) for row in commit.changes.history]),
@@ -90,12 +94,8 @@ def _single_put(commit: Commit) -> tuple[EntryKey, StoredEntry] | None:
     return None if entry is None else (key, entry)
 
 
-def _event_row(event: StoredEvent) -> dict[str, Any]:
-    return {
-        "revision": event.originator_version,
-        "topic": event.topic,
-        "state": b64encode(event.state).decode(),
-    }
+def _event_row(revision: int, topic: str, state: bytes) -> dict[str, Any]:
+    return {"revision": revision, "topic": topic, "state": b64encode(state).decode()}
 
 
 def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:

@@ -46,10 +46,10 @@ class _Locked(_Parameters, SessionReads):
         return _rows(self._cursor, statement, parameters)
 
     def commit(self, commit: Commit) -> None:
-        stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
+        events = list(map(self._rows.mapper.to_row, commit.events))
         with _lost_as_moved(self._recorder.datastore):
             try:
-                self._recorder.write(self._cursor, commit, stored)
+                self._recorder.write(self._cursor, commit, events)
                 self._cursor.connection.commit()
             except psycopg.Error as error:
                 raise_translated(error, lost=self._cursor.connection.closed)
@@ -83,9 +83,9 @@ class PostgresStorage(_Parameters, StorageReads):
             yield cursor
 
     def commit(self, commit: Commit) -> None:
-        stored = [self.mapper.to_stored_event(event) for event in commit.events]
+        events = list(map(self.mapper.to_row, commit.events))
         with _lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
-            self.recorder.write(cursor, commit, stored)
+            self.recorder.write(cursor, commit, events)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from sqlite3 import Cursor
 from typing import Any
 
-from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder
 
+from keyledger.adapters.event_mapper import EventRow
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import SQL
@@ -24,12 +24,11 @@ class Recorder(SQLiteApplicationRecorder):
         super().__init__(datastore)
         self._rows = rows
 
-    def write(self, cursor: Cursor, commit: Commit, stored_events: Sequence[StoredEvent]) -> None:
+    def write(self, cursor: Cursor, commit: Commit, events: Sequence[EventRow]) -> None:
         """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""
         stream = commit.stream
         if self._move_head(cursor, commit) == 0:
             raise HeadMovedError
-        events = [(e.originator_id, e.originator_version, e.topic, e.state) for e in stored_events]
         _many(cursor, SQL.insert_event, events)
         self.write_rows(cursor, stream, commit.changes)
         requests = [(stream, *self._rows.request_columns(record)) for record in commit.requests]

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from sqlite3 import Cursor
 from typing import Any
 
@@ -27,10 +28,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=4_096)  # one time stands in many columns and rows
 def _to_column(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=4_096)
 def _to_time(column: int) -> datetime:
     return _EPOCH + timedelta(microseconds=column)
 
@@ -56,9 +59,9 @@ class _Locked(_Parameters, SessionReads):
         return self._cursor.execute(statement, parameters).fetchall()
 
     def commit(self, commit: Commit) -> None:
-        stored = [self._rows.mapper.to_stored_event(event) for event in commit.events]
+        events = list(map(self._rows.mapper.to_row, commit.events))
         try:
-            self._recorder.write(self._cursor, commit, stored)
+            self._recorder.write(self._cursor, commit, events)
         except sqlite3.IntegrityError as error:
             raise HeadMovedError from error
         self._cursor.execute("COMMIT")
@@ -83,10 +86,10 @@ class SQLiteStorage(_Parameters, StorageReads):
         return self.datastore.fetch(statement, parameters)
 
     def commit(self, commit: Commit) -> None:
-        stored = [self.mapper.to_stored_event(event) for event in commit.events]
+        events = list(map(self.mapper.to_row, commit.events))
         try:
             with self.datastore.writing() as cursor:
-                self.recorder.write(cursor, commit, stored)
+                self.recorder.write(cursor, commit, events)
         except IntegrityError as error:
             raise HeadMovedError from error
 
