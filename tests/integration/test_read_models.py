@@ -5,14 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 from eventsourcing.compressor import ZlibCompressor
 from eventsourcing.cryptography import AESCipher
 from eventsourcing.utils import Environment
 
 import keyledger
+from keyledger.adapters import rebuild
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
@@ -64,31 +67,93 @@ def test_the_librarys_repository_replays_what_the_read_models_say(
 
 DAMAGE = [
     "UPDATE current_value SET revision = 99 WHERE key = 'a'",
+    "UPDATE current_value SET value = (SELECT value FROM current_value WHERE key = 'n') WHERE key = 'a'",
     "DELETE FROM current_value WHERE key = 'n'",
     "UPDATE partition_head SET used_bytes = used_bytes + 1",
     "DELETE FROM partition_head",
     "DELETE FROM key_history WHERE revision = 3",
     "UPDATE key_history SET changed_by = 'eve' WHERE revision = 1",
+    "UPDATE key_history SET run_id = NULL WHERE revision = 1",
+    "UPDATE key_history SET revision = 99 WHERE revision = 1",
+    """INSERT INTO key_history SELECT partition_id, scope, 'ghost', revision, operation, size, recorded_at,
+    expires_at, changed_by, run_id FROM key_history WHERE revision = 1""",
     """INSERT INTO current_value SELECT 'partition:ghost', scope, key, value, size, revision, create_revision,
     created_at, updated_at, expires_at, changed_by, run_id FROM current_value WHERE key = 'a'""",
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_rebuild_reports_and_repairs_what_stood_otherwise(damage: str, tmp_path: Path) -> None:
+def execute(options: dict[str, str], statement: str) -> None:
+    """A statement behind the ledger's back."""
+    if options["url"].startswith("sqlite"):
+        connection = sqlite3.connect(options["url"].removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute(statement)
+        connection.close()
+    else:
+        with psycopg.connect(options["url"], options=f"-c search_path={options['schema']}") as server:
+            server.execute(statement.encode())
+
+
+@pytest.mark.parametrize(("damage", "key"), [*((each, None) for each in DAMAGE), (DAMAGE[1], cipher())])
+def test_a_rebuild_reports_and_repairs_what_stood_otherwise(
+    damage: str, key: AESCipher | None, options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
+) -> None:
     clock = ManualClock()
-    with keyledger.open(f"sqlite:///{tmp_path}/l.db", clock=clock) as ledger:
+    with reopen(clock=clock, cipher=key) as ledger:
         write_something(ledger, clock)
         kv = ledger.partition("p")
         before = (kv.get("a"), kv.history("a"), kv.usage(), kv.get("n", scope="user:ada"))
-        connection = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
-        connection.execute(damage)
+        execute(options, damage)
         report = ledger.rebuild()
         assert report.differences
         assert "stood" in report.differences[0]
         assert ledger.rebuild().differences == ()
         assert (kv.get("a"), kv.history("a"), kv.usage(), kv.get("n", scope="user:ada")) == before
-        connection.close()
+        assert kv.history("ghost").items == ()
+
+
+NO_DELETE = {
+    "sqlite": "CREATE TRIGGER touched BEFORE DELETE ON {0} BEGIN SELECT raise(ABORT, 'touched'); END",
+    "postgresql": """
+        CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'touched'; END$$;
+        CREATE TRIGGER touched BEFORE DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION touched()""",
+}
+
+
+@pytest.mark.parametrize("table", ["current_value", "key_history"])
+def test_a_rebuild_that_finds_nothing_leaves_the_rows_where_they_are(
+    table: str, options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
+) -> None:
+    with reopen() as ledger:
+        write_something(ledger, ManualClock())
+        execute(options, NO_DELETE[options["url"].partition(":")[0]].format(table))
+        assert ledger.rebuild().differences == ()
+        execute(options, f"UPDATE {table} SET changed_by = 'eve'")
+        with pytest.raises(Exception, match="touched"):
+            ledger.rebuild()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rebuild_in_many_stretches_finds_what_the_writes_left(
+    seed: int, reopen: Callable[..., keyledger.Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random, clock = Random(seed), ManualClock()
+    with reopen(clock=clock) as ledger:
+        kv = ledger.partition("p", actor="ada")
+        for _ in range(300):
+            key, scope = random.choice("abcdefgh"), random.choice(["skill", "user:ada"])
+            match random.choices(["set", "delete", "expire", "drop"], [20, 6, 3, 1])[0]:
+                case "set":
+                    kv.set(key, key * random.randrange(50), scope=scope, ttl=random.choice([None, 1, 100]))
+                case "delete":
+                    kv.delete(key, scope=scope)
+                case "expire":
+                    clock.advance(1)
+                    ledger.sweep()
+                case _:
+                    ledger.delete_partition("p")
+        for limit, value in {"_STRETCH": 7, "_STRETCH_BYTES": 100, "_STRETCHES_KEPT": 2}.items():
+            monkeypatch.setattr(rebuild, limit, value)
+        assert ledger.rebuild().differences == ()
 
 
 def test_encryption_leaves_no_value_in_the_file_and_rebuilds(

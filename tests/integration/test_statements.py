@@ -18,7 +18,7 @@ ADAPTERS = Path(keyledger.__file__).parent / "adapters"
 STATEMENTS = [("sqlite", name, text) for name, text in asdict(SQLITE).items()] + [
     ("postgres", name, text) for name, text in asdict(POSTGRES).items()
 ]
-ON_COPIES = {"read_former_entries", "read_former_versions", "drop_former_entries", "drop_former_versions"}
+DRAFT = ("create_draft_entries", "index_draft_entries", "create_draft_versions")
 WHOLE_LEDGER = {
     "list_all_streams",
     "list_unleased",
@@ -50,24 +50,27 @@ def sqlite(tmp_path: Path) -> sqlite3.Connection:
 
 
 def test_sqlite_accepts_every_statement_and_never_scans_on_the_hot_path(sqlite: sqlite3.Connection) -> None:
+    for name in DRAFT:
+        sqlite.execute(getattr(SQLITE, name))
     for name, text in asdict(SQLITE).items():
-        if name in ON_COPIES:
+        if name in DRAFT:
             continue
         parameters = dict.fromkeys(re.findall(r":([a-z_]+)", text), 1) or (1,) * text.count("?")
         plan = " / ".join(row[3] for row in sqlite.execute(f"EXPLAIN QUERY PLAN {text}", parameters))
         scans = re.findall(r"SCAN (\w+)", plan)
         if name not in WHOLE_LEDGER:
-            assert set(scans) <= {"wanted", "json_each", "CONSTANT"}, f"{name}: {plan}"
+            draft = {"d", "draft_entries", "draft_versions"} if "draft" in text else set()
+            assert set(scans) <= {"wanted", "json_each", "CONSTANT", *draft}, f"{name}: {plan}"
     sqlite.close()
 
 
 def test_postgres_accepts_every_statement(postgres_url: str, schema: str) -> None:
     keyledger.open(postgres_url, schema=schema).close()
     with psycopg.connect(postgres_url, options=f"-c search_path={schema}") as connection:
-        connection.execute(POSTGRES.create_former_entries)
-        connection.execute(POSTGRES.create_former_versions)
+        for name in DRAFT:
+            connection.execute(getattr(POSTGRES, name))
         for name, text in asdict(POSTGRES).items():
-            if name.startswith("create_former"):
+            if name in DRAFT or name.startswith("copy_"):  # what the rebuild's tests execute
                 continue
             names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
             prepared = text

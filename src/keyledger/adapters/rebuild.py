@@ -1,69 +1,94 @@
-"""Rebuilding inline read models: replay a stream through the handlers that wrote them, then compare."""
+"""Rebuilding inline read models: replay a stream through the handlers that wrote them, into a draft."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, fold, keys_touched
-from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges, Session
+from rpds import HashTrieMap
+
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.partition import (
+    PartitionDeleted,
+    PartitionEvent,
+    PartitionState,
+    StoredEntry,
+    fold,
+    keys_touched,
+)
+from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges
 
 _STRETCH = 1_000
+_STRETCH_BYTES = 1_048_576
+_STRETCHES_KEPT = 32
 _MOST_DIFFERENCES = 100
+
+
+class Draft(Protocol):
+    """The read models of one stream, in the making."""
+
+    def load(self, keys: Sequence[EntryKey]) -> Iterable[tuple[EntryKey, StoredEntry]]:
+        """Those of the entries under ``keys`` that the draft holds."""
+        ...
+
+    def write(self, changes: ReadModelChanges) -> None:
+        """Write what changes in current values and key history."""
+        ...
 
 
 def rebuilt(
     stream: str,
-    session: Session,
+    events: Iterable[PartitionEvent],
     project: Projector,
-    write: Callable[[ReadModelChanges], None],
+    draft: Draft,
     progress: Callable[[int], None],
-) -> ReadModelChanges:
-    """Replay a stream whose rows were removed, a stretch of events at a time; the last changes.
+) -> HeadRow:
+    """Replay the events of a stream into an empty draft; the head that they lead to.
 
-    Each stretch is decided like a write: it loads the entries that it touches from the rows rebuilt so far,
-    so that memory holds a stretch and never the partition.
+    Memory holds some stretches of events, never the partition. Entries wait there for as long, so that a key
+    which changes often is written once; those that were written are loaded when an event touches them again.
     """
     state = PartitionState(stream)
-    changes = project(state, ())
-    while events := session.events(stream, state.revision, _STRETCH):
-        for stretch in _stretches(events):
-            entries = session.load(stream, keys_touched(stretch)).state.entries
-            state = fold(state._replace(entries=entries), stretch)
-            changes = project(state, stretch)
-            write(changes)
-        progress(len(events))
-    return changes
+    waiting: dict[EntryKey, StoredEntry | None] = {}
+    written = 0
+    for number, stretch in enumerate(_stretches(events), 1):
+        if written:
+            unknown = [key for key in keys_touched(stretch) if key not in waiting]
+            state = state._replace(entries=state.entries.update(HashTrieMap(draft.load(unknown))))
+        state = fold(state, stretch)
+        changes = project(state, stretch)
+        waiting.update(changes.entries)
+        if changes.cleared is not None or number - written == _STRETCHES_KEPT:
+            draft.write(ReadModelChanges(changes.head, tuple(waiting.items()), (), None))
+            waiting, written, state = {}, number, state._replace(entries=HashTrieMap())
+        draft.write(changes._replace(entries=()))
+        progress(len(stretch))
+    head = project(state, ()).head
+    draft.write(ReadModelChanges(head, tuple(waiting.items()), (), None))
+    return head
 
 
-def _stretches(events: Sequence[PartitionEvent]) -> Iterator[Sequence[PartitionEvent]]:
-    """Cut so that each PartitionDeleted stands alone: its rows are not made key by key."""
-    start = 0
-    for index, event in enumerate(events):
-        if isinstance(event, PartitionDeleted):
-            if start < index:
-                yield events[start:index]
-            yield [event]
-            start = index + 1
-    if start < len(events):
-        yield events[start:]
+def _stretches(events: Iterable[PartitionEvent]) -> Iterator[list[PartitionEvent]]:
+    """Cut by number and bytes; each PartitionDeleted stands alone, as its rows are not made key by key."""
+    stretch: list[PartitionEvent] = []
+    size = 0
+    for event in events:
+        alone = type(event) is PartitionDeleted
+        if stretch and (alone or size >= _STRETCH_BYTES or len(stretch) == _STRETCH):
+            yield stretch
+            stretch, size = [], 0
+        stretch.append(event)
+        size = _STRETCH_BYTES if alone else size + len(getattr(event, "value", b""))
+    if stretch:
+        yield stretch
 
 
-def compared(
-    stream: str,
-    heads: tuple[HeadRow, HeadRow],
-    entries: tuple[Iterable[tuple[Any, ...]], Iterable[tuple[Any, ...]]],
-    versions: tuple[Iterable[tuple[Any, ...]], Iterable[tuple[Any, ...]]],
-) -> list[str]:
-    """What differs between former and current rows, a line each; rows are streamed in key order."""
-    return [
-        *_differing(f"{stream} partition_head", [heads[0]], [heads[1]], key=0),
-        *_differing(f"{stream} current_value", *entries, key=2),
-        *_differing(f"{stream} key_history", *versions, key=3),
-    ]
+def differing_heads(stream: str, former: HeadRow, current: HeadRow) -> list[str]:
+    """A line if the head stood otherwise."""
+    return differing(f"{stream} partition_head", [former], [current], key=0)
 
 
-def _differing(
+def differing(
     table: str, former: Iterable[tuple[Any, ...]], current: Iterable[tuple[Any, ...]], *, key: int
 ) -> list[str]:
     """A line for each row that stood otherwise, from two streams sorted by their first ``key`` columns."""

@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.popo import POPOApplicationRecorder
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.rebuild import compared, rebuilt
+from keyledger.adapters.rebuild import differing, differing_heads, rebuilt
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import LedgerClosedError
 from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
@@ -69,6 +69,9 @@ class _Rows:
                 self.entries.pop(entry_key, None)
         for row in changes.history:
             self.history.setdefault((row.scope, row.key), []).append(row)
+
+    def load(self, keys: Sequence[EntryKey]) -> list[tuple[EntryKey, StoredEntry]]:
+        return [(key, self.entries[key]) for key in keys if key in self.entries]
 
     def now(self, now: datetime) -> datetime:
         return max(now, self.head.last_recorded_at or now)
@@ -137,9 +140,8 @@ class MemoryStorage:
     def load(self, stream: str, keys: Sequence[EntryKey], request_ids: Sequence[str] = ()) -> Slice:
         with self._locked() as streams:
             rows = streams.get(stream, _Rows())
-            entries = [(key, rows.entries[key]) for key in keys if key in rows.entries]
             known = [rows.requests[each] for each in request_ids if each in rows.requests]
-            state = PartitionState(stream, *rows.head).with_entries(entries)
+            state = PartitionState(stream, *rows.head).with_entries(rows.load(keys))
             return Slice(state, rows.leases, tuple(known))
 
     def load_expired(self, stream: str, now: datetime, limit: int) -> list[tuple[EntryKey, StoredEntry]]:
@@ -268,18 +270,15 @@ class MemoryStorage:
         with self._locked() as streams:
             former = streams[stream]
             leases = former.leases._replace(version=former.leases.version + 1)
-            current = streams[stream] = _Rows(leases=leases, requests=former.requests)
-            try:
-                rebuilt(stream, self, project, current.write, progress)
-            except BaseException:
-                streams[stream] = former
-                raise
-            return compared(
-                stream,
-                (former.head, current.head),
-                (_entry_rows(former), _entry_rows(current)),
-                (_history_rows(former), _history_rows(current)),
-            )
+            current = _Rows(leases=leases, requests=former.requests)
+            events = map(self.mapper.to_domain_event, self.recorder.select_events(stream))
+            rebuilt(stream, events, project, current, progress)
+            streams[stream] = current
+            return [
+                *differing_heads(stream, former.head, current.head),
+                *differing(f"{stream} current_value", _entry_rows(former), _entry_rows(current), key=2),
+                *differing(f"{stream} key_history", _history_rows(former), _history_rows(current), key=3),
+            ]
 
     def hold(self) -> None:
         self.recorder.lock.acquire()

@@ -12,15 +12,22 @@ class Statements:
     """The texts of the statements, by name."""
 
     add_leased_bytes: str
+    adopt_entries: str
+    adopt_versions: str
     append_group: str
     append_partition_deleted: str
     append_put: str
-    copy_entries: str
-    copy_versions: str
-    create_former_entries: str
-    create_former_versions: str
+    clear_draft_entries: str
+    compare_entries: str
+    compare_versions: str
+    copy_draft_entries: str
+    copy_draft_versions: str
+    create_draft_entries: str
+    create_draft_versions: str
     create_global_quota: str
+    end_draft_entries: str
     forget_requests: str
+    index_draft_entries: str
     insert_events: str
     insert_head: str
     insert_lease: str
@@ -32,6 +39,7 @@ class Statements:
     list_leases: str
     list_streams: str
     list_unleased: str
+    load_draft_entries: str
     load_expired: str
     load_requests: str
     load_slice: str
@@ -41,11 +49,11 @@ class Statements:
     read_all_entries: str
     read_all_versions: str
     read_creation: str
+    read_draft_entries: str
+    read_draft_versions: str
     read_entries: str
     read_entry: str
     read_events: str
-    read_former_entries: str
-    read_former_versions: str
     read_history: str
     read_lease: str
     read_leased_bytes: str
@@ -53,8 +61,8 @@ class Statements:
     read_usage: str
     remove_all_entries: str
     remove_all_versions: str
+    remove_draft_entries: str
     remove_lease: str
-    reset_head: str
     resize_lease: str
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
-from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
+from psycopg import Cursor
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, raise_translated
+from keyledger.adapters.postgres.draft import PostgresDraft
 from keyledger.adapters.postgres.recorder import Recorder
 from keyledger.adapters.postgres.statements import SQL
-from keyledger.adapters.rebuild import compared, rebuilt
+from keyledger.adapters.rebuild import differing_heads, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.domain.commands import EntryKey
@@ -127,45 +127,19 @@ class PostgresStorage(_Parameters, StorageReads):
                     _run(cursor, SQL.add_leased_bytes, {"bytes": size - leased})
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
-        of_stream = {"stream": stream}
         with self._transaction() as cursor:
             _lock(cursor, stream)
-            session = _Locked(self.recorder, self._rows, cursor)
-            state, leases, _ = session.load(stream, ())
-            former = project(state, ())
-            for statement in (SQL.create_former_entries, SQL.create_former_versions):
-                _run(cursor, statement, {})
-            for statement in (
-                SQL.copy_entries,
-                SQL.copy_versions,
-                SQL.remove_all_entries,
-                SQL.remove_all_versions,
-                SQL.reset_head,
-            ):
-                _run(cursor, statement, of_stream)
-            leases = leases._replace(version=leases.version + 1)
-            reached = 0
-
-            def write(changes: ReadModelChanges) -> None:
-                nonlocal reached
-                commit = Commit(stream, reached, leases.version, (), changes, leases, ())
-                self.recorder.write(cursor, commit, ())
-                reached = changes.head.revision
-
-            current = rebuilt(stream, session, project, write, progress)
-
-            def read(statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-                return _stream(cursor.connection, statement, parameters)
-
-            return compared(
-                stream,
-                (former.head, current.head),
-                (
-                    self._rows.unsealed(read(SQL.read_former_entries, {})),
-                    self._rows.unsealed(read(SQL.read_all_entries, of_stream)),
-                ),
-                (read(SQL.read_former_versions, {}), read(SQL.read_all_versions, of_stream)),
+            state, leases, _ = _Locked(self.recorder, self._rows, cursor).load(stream, ())
+            draft = PostgresDraft(self._rows, stream, cursor)
+            head = rebuilt(stream, draft.events(), project, draft, progress)
+            raised = leases._replace(
+                version=leases.version + 1
+            )  # who decided on the former rows has to read again
+            changes = ReadModelChanges(head, (), (), None)
+            self.recorder.write(
+                cursor, Commit(stream, state.revision, leases.version, (), changes, raised, ()), ()
             )
+            return differing_heads(stream, project(state, ()).head, head) + draft.settle()
 
     def hold(self) -> None:
         """Nothing to hold: a connection belongs to whoever borrowed it."""
@@ -191,13 +165,6 @@ def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> li
 
 def _run(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> int:
     return cursor.execute(statement, parameters).rowcount
-
-
-def _stream(connection: Connection[Any], statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows by a server-side cursor, so that a large table never stands in memory."""
-    with connection.cursor(name=f"keyledger_{id(parameters)}", row_factory=tuple_row, binary=True) as cursor:
-        cursor.execute(statement, parameters)
-        yield from cursor
 
 
 def _lock(cursor: Cursor[Any], stream: str) -> None:

@@ -12,13 +12,22 @@ class Statements:
     """The texts of the statements, by name."""
 
     add_leased_bytes: str
-    copy_entries: str
-    copy_versions: str
+    adopt_entries: str
+    adopt_versions: str
+    clear_draft_entries: str
+    compare_entries: str
+    compare_versions: str
+    create_draft_entries: str
+    create_draft_versions: str
     create_global_quota: str
-    drop_former_entries: str
-    drop_former_versions: str
+    drop_draft_entries: str
+    drop_draft_versions: str
     end_all_versions: str
+    end_draft_entries: str
     forget_requests: str
+    index_draft_entries: str
+    insert_draft_entries: str
+    insert_draft_versions: str
     insert_event: str
     insert_lease: str
     insert_request: str
@@ -31,6 +40,7 @@ class Statements:
     list_leases: str
     list_streams: str
     list_unleased: str
+    load_draft_entries: str
     load_expired: str
     load_requests: str
     load_slice: str
@@ -42,11 +52,11 @@ class Statements:
     read_all_entries: str
     read_all_versions: str
     read_creation: str
+    read_draft_entries: str
+    read_draft_versions: str
     read_entries: str
     read_entry: str
     read_events: str
-    read_former_entries: str
-    read_former_versions: str
     read_history: str
     read_lease: str
     read_leased_bytes: str
@@ -54,6 +64,7 @@ class Statements:
     read_usage: str
     remove_all_entries: str
     remove_all_versions: str
+    remove_draft_entries: str
     remove_entry: str
     remove_lease: str
     resize_lease: str

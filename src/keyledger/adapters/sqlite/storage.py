@@ -14,14 +14,15 @@ import orjson
 from eventsourcing.persistence import IntegrityError
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.rebuild import compared, rebuilt
+from keyledger.adapters.rebuild import differing_heads, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.adapters.sqlite.datastore import Datastore
+from keyledger.adapters.sqlite.draft import SQLiteDraft
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.statements import SQL
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
+from keyledger.domain.ports import Commit, HeadMovedError, Projector
 from keyledger.domain.quota import Lease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -130,46 +131,16 @@ class SQLiteStorage(_Parameters, StorageReads):
                     cursor.execute(SQL.add_leased_bytes, {"bytes": size - leased})
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
-        of_stream = {"stream": stream}
         with self.datastore.writing() as cursor:
-            session = _Locked(self.recorder, self._rows, cursor)
-            state, leases, _ = session.load(stream, ())
-
-            def put_head(changes: ReadModelChanges, version: int) -> None:
-                head = self._rows.head_parameters(stream, changes.head, leases._replace(version=version))
-                expected = {"expected": state.revision, "expected_leases": leases.version}
-                cursor.execute(SQL.put_head, head | expected)
-
-            def write(changes: ReadModelChanges) -> None:
-                self.recorder.write_rows(cursor, stream, changes)
-
-            former = project(state, ())
-            put_head(former, leases.version)
-            for copying in (
-                SQL.copy_entries,
-                SQL.copy_versions,
-                SQL.remove_all_entries,
-                SQL.remove_all_versions,
-            ):
-                cursor.execute(copying, of_stream)
-            current = rebuilt(stream, session, project, write, progress)
-            put_head(current, leases.version + 1)  # who decided on the former rows has to read again
-
-            def read(statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-                return cursor.connection.execute(statement, parameters)
-
-            differences = compared(
-                stream,
-                (former.head, current.head),
-                (
-                    self._rows.unsealed(read(SQL.read_former_entries, {})),
-                    self._rows.unsealed(read(SQL.read_all_entries, of_stream)),
-                ),
-                (read(SQL.read_former_versions, {}), read(SQL.read_all_versions, of_stream)),
-            )
-            cursor.execute(SQL.drop_former_entries)
-            cursor.execute(SQL.drop_former_versions)
-        return differences
+            state, leases, _ = _Locked(self.recorder, self._rows, cursor).load(stream, ())
+            draft = SQLiteDraft(self._rows, stream, cursor)
+            head = rebuilt(stream, draft.events(), project, draft, progress)
+            raised = leases._replace(
+                version=leases.version + 1
+            )  # who decided on the former rows has to read again
+            expected = {"expected": state.revision, "expected_leases": leases.version}
+            cursor.execute(SQL.put_head, self._rows.head_parameters(stream, head, raised) | expected)
+            return differing_heads(stream, project(state, ()).head, head) + draft.settle()
 
     def hold(self) -> None:
         self.datastore.hold()

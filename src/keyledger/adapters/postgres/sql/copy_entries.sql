@@ -1,6 +1,0 @@
--- What stood before a rebuild.
-INSERT INTO former_entries
-SELECT c.scope, c.key, c.revision, c.create_revision, c.created_at, c.updated_at, c.expires_at, c.changed_by,
-    c.run_id, c.size, c.value
-FROM current_value AS c
-WHERE c.partition_id = %(stream)s

@@ -1,0 +1,2 @@
+-- After end_draft_entries.
+DELETE FROM draft_entries

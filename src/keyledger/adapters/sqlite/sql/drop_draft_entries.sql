@@ -1,0 +1,2 @@
+-- The draft has served.
+DROP TABLE draft_entries

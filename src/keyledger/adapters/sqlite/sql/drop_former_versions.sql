@@ -1,2 +1,0 @@
--- The copy has served.
-DROP TABLE former_versions

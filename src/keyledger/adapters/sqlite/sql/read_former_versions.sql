@@ -1,2 +1,0 @@
--- As read_all_versions, of the copy.
-SELECT * FROM former_versions ORDER BY scope, key, revision
