@@ -1,7 +1,7 @@
 """Queues of writers, one lane a stream: while one commits, the others line up, and the next takes them all.
 
-A lone writer finds its lane free and pays for no queue. Whoever finds it busy waits until a leader has done
-his work, or hands him the lead.
+A lone writer finds no lane, opens one, and pays for no queue. Whoever finds one lines up in it, and waits until
+a leader has done his work, or hands him the lead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Event, Lock
+from typing import TypeAlias
 
 from keyledger.domain.decision import NotTakenError, Outcome, Request
 from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
@@ -43,12 +44,8 @@ class _Waiting:
         return self.slots[-1].result is not None
 
 
-class _Lane:
-    def __init__(self) -> None:
-        self.mutex = Lock()
-        self.busy = False
-        self.users = 0
-        self.queue: deque[_Waiting] = deque()
+_Lane: TypeAlias = deque[_Waiting]
+"""Those who wait for a stream that somebody is writing."""
 
 
 class Lanes:
@@ -59,7 +56,7 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._mutex = Lock()
         self._idle = Condition(self._mutex)
-        self._active, self._closed = 0, False
+        self._closed = False
 
     def submit(self, stream: str, slots: Sequence[Slot], *, alone: bool) -> None:
         """Return when every slot has its result; ``alone`` shares its transaction with no other thread.
@@ -70,81 +67,72 @@ class Lanes:
         Raises:
             LedgerClosedError: after :meth:`close`.
         """
-        waiting, lane = _Waiting(slots, alone), self._enter(stream)
+        waiting = _Waiting(slots, alone)
         try:
-            try:
-                self._line_up(lane, waiting)
-                if waiting.turn is not None:
-                    waiting.turn.wait()
-            except BaseException:
-                self._withdraw(lane, stream, waiting)
-                raise
-            if not waiting.done:
-                self._lead(lane, stream, waiting)
-        finally:
-            self._leave(stream, lane)
+            self._line_up(stream, waiting)
+            if waiting.turn is not None:
+                waiting.turn.wait()
+        except BaseException:
+            self._withdraw(stream, waiting)
+            raise
+        if not waiting.done:
+            self._lead(stream, waiting)
 
     def close(self) -> None:
         """Take no more slots, and return when those taken are done."""
         with self._mutex:
             self._closed = True
-            while self._active:
+            while self._lanes:
                 self._idle.wait()
 
-    def _enter(self, stream: str) -> _Lane:
+    def _line_up(self, stream: str, waiting: _Waiting) -> None:
         with self._mutex:
             if self._closed:
                 raise LedgerClosedError
-            self._active += 1
             lane = self._lanes.get(stream)
             if lane is None:
-                lane = self._lanes[stream] = _Lane()
-            lane.users += 1
-            return lane
-
-    def _leave(self, stream: str, lane: _Lane) -> None:
-        with self._mutex:
-            self._active -= 1
-            lane.users -= 1
-            if not lane.users:
-                del self._lanes[stream]
-            if self._closed:
-                self._idle.notify_all()
-
-    def _line_up(self, lane: _Lane, waiting: _Waiting) -> None:
-        with lane.mutex:
-            if lane.busy:
-                waiting.turn = Event()
-                lane.queue.append(waiting)
+                opened: _Lane = deque()
+                self._lanes[stream] = opened  # no call from here to the end, where an interrupt could come in
+                waiting.leads = True
             else:
-                waiting.leads = lane.busy = True
+                waiting.turn = Event()
+                lane.append(waiting)
 
-    def _withdraw(self, lane: _Lane, stream: str, waiting: _Waiting) -> None:
+    def _withdraw(self, stream: str, waiting: _Waiting) -> None:
         """After an interrupt: leave the queue or, with the lead here or on its way, use it and pass it on."""
-        with lane.mutex:
-            if waiting in lane.queue:
-                lane.queue.remove(waiting)
+        with self._mutex:
+            lane = self._lanes.get(stream)
+            if lane is not None and waiting in lane:
+                lane.remove(waiting)
                 return
         if waiting.turn is not None:
             waiting.turn.wait()
         if not waiting.done and (waiting.leads or waiting.turn is not None):
-            self._lead(lane, stream, waiting)
+            self._lead(stream, waiting)
 
-    def _lead(self, lane: _Lane, stream: str, first: _Waiting) -> None:
+    def _lead(self, stream: str, first: _Waiting) -> None:
         """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
         group = [first]
         try:
-            with lane.mutex:
-                while lane.queue and len(group) < MAX_GROUP and not (group[-1].alone or lane.queue[0].alone):
-                    group.append(lane.queue.popleft())
+            lane = self._lanes[stream]
+            if lane:
+                with self._mutex:
+                    while lane and len(group) < MAX_GROUP and not (group[-1].alone or lane[0].alone):
+                        group.append(lane.popleft())
             self._commit(stream, [slot for waiting in group for slot in waiting.slots])
         finally:
-            with lane.mutex:
-                heir = lane.queue.popleft() if lane.queue else None
-                lane.busy = heir is not None
             for waiting in group:
                 for slot in waiting.slots:  # none is left without, whatever interrupted the commit
                     slot.result = slot.result or OutcomeUnknownError(stream)
-            for waiting in [*group[1:], *([heir] if heir else [])]:
-                if waiting.turn is not None:
-                    waiting.turn.set()
+            self._hand_over(stream, group)
+
+    def _hand_over(self, stream: str, group: Sequence[_Waiting]) -> None:
+        with self._mutex:
+            lane = self._lanes[stream]
+            heirs = [lane.popleft()] if lane else []
+            if not heirs:
+                del self._lanes[stream]
+                self._idle.notify_all()
+        for waiting in (*group, *heirs):
+            if waiting.turn is not None:
+                waiting.turn.set()

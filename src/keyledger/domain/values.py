@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
@@ -25,42 +26,61 @@ MAX_DEPTH = 100
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 
-def check_value(value: object, path: str = "value", depth: int = 0) -> None:
+def check_value(value: object, field: str = "value", depth: int = 0) -> None:
     """Raise ValueSerializationError, naming the path, unless ``value`` is JSON that round-trips exactly."""
+    try:
+        _check(value, depth)
+    except _RefusedPartError as refused:
+        raise ValueSerializationError(f"{field}{refused.path or ''}", refused.got, refused.allowed) from None
+
+
+class _RefusedPartError(Exception):
+    """A part of a value is not allowed; the path to it, if it is to be named, is put together on the way out."""
+
+    def __init__(self, got: object, allowed: str, path: str | None = "") -> None:
+        self.got, self.allowed, self.path = got, allowed, path
+
+
+def _check(value: Any, depth: int) -> None:  # noqa: ANN401 - that is the question
     kind = type(value)
     if kind is str:
-        _check_text(value, path)  # type: ignore[arg-type]
+        if not value.isascii() and not is_utf8(value):
+            raise _RefusedPartError(value, "text without lone surrogates")
     elif kind is int:
-        if not MIN_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
-            raise ValueSerializationError(path, value, "an integer of at most 64 bits, signed")
+        if not MIN_INTEGER <= value <= MAX_INTEGER:
+            raise _RefusedPartError(value, "an integer of at most 64 bits, signed")
+    elif kind is dict:
+        _check_names(value)
+        _check_parts(value.items(), depth, ".{}")
+    elif kind is list:
+        _check_parts(enumerate(value), depth, "[{}]")
     elif kind is float:
-        if not isfinite(value):  # type: ignore[arg-type]
-            raise ValueSerializationError(path, value, "a finite number")
-    elif kind is dict or kind is list:
-        _check_container(value, path, depth + 1)  # type: ignore[arg-type]
+        if not isfinite(value):
+            raise _RefusedPartError(value, "a finite number")
     elif value is not None and kind is not bool:
-        raise ValueSerializationError(
-            path, value, f"JSON: null, a bool, int, float, str, list or dict, not {kind.__qualname__}"
-        )
+        allowed = f"JSON: null, a bool, int, float, str, list or dict, not {kind.__qualname__}"
+        raise _RefusedPartError(value, allowed)
 
 
-def _check_container(value: dict[object, object] | list[object], path: str, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueSerializationError(path.partition("[")[0].partition(".")[0], "…", f"at most {MAX_DEPTH} levels")
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            check_value(item, f"{path}[{index}]", depth)
-        return
-    for key, item in value.items():
-        if type(key) is not str:
-            raise ValueSerializationError(f"{path}, a key", key, "a str")
-        _check_text(key, f"{path}, a key")
-        check_value(item, f"{path}.{key}", depth)
+def _check_names(value: dict[Any, Any]) -> None:
+    for name in value:
+        if type(name) is not str:
+            raise _RefusedPartError(name, "a str", ", a key")
+        if not name.isascii() and not is_utf8(name):
+            raise _RefusedPartError(name, "text without lone surrogates", ", a key")
 
 
-def _check_text(text: str, path: str) -> None:
-    if not text.isascii() and not is_utf8(text):
-        raise ValueSerializationError(path, text, "text without lone surrogates")
+def _check_parts(parts: Iterable[tuple[Any, Any]], depth: int, place: str) -> None:
+    if depth >= MAX_DEPTH:
+        raise _RefusedPartError("…", f"at most {MAX_DEPTH} levels", None)
+    name = None
+    try:
+        for name, part in parts:  # noqa: B007 - where it stopped
+            _check(part, depth + 1)
+    except _RefusedPartError as refused:
+        if refused.path is not None:
+            refused.path = place.format(name) + refused.path
+        raise
 
 
 def is_utf8(text: str) -> bool:

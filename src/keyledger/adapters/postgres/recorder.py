@@ -6,7 +6,7 @@ every append, which makes writers of unrelated partitions queue behind each othe
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,38 +68,50 @@ class Recorder(PostgresApplicationRecorder):
             raise HeadMovedError
 
     def _group_parameters(self, commit: Commit, events: Sequence[EventRow]) -> dict[str, str]:
-        entries = commit.changes.entries
-        put = [self._entry_row(key, entry) for key, entry in entries if entry is not None]
+        versions = {row.revision: row for row in commit.changes.history}
+        entries = dict(commit.changes.entries)
+        written = []
+        for _, revision, topic, state in events:
+            row = {"revision": revision, "topic": topic, "state": _base64(state)}
+            version = versions.get(revision)
+            if version is not None:
+                row.update(zip(HistoryRow._fields, version, strict=True))
+                row.update(self._made(entries[version[:2]], revision))
+            written.append(row)
         requests = [_named(RequestRecord._fields, self._rows.request_columns(r)) for r in commit.requests]
-        gone = [{"scope": key[0], "key": key[1]} for key, entry in entries if entry is None]
-        return {
-            "events": _json([_event_row(*event[1:]) for event in events]),
-            "entries": _json(put),
-            "gone": _json(gone),
-            "versions": _json([_named(HistoryRow._fields, row) for row in commit.changes.history]),
-            "requests": _json(requests),
-        }
+        return {"written": _json(written), "requests": _json(requests)}
 
-    def _entry_row(self, *entry: Any) -> dict[str, Any]:
-        row = _named(ENTRY_COLUMNS, self._rows.entry_columns(*entry))
-        row["value"] = b64encode(row["value"]).decode()
-        return row
+    def _made(self, entry: StoredEntry | None, revision: int) -> dict[str, Any]:
+        """What ``revision``, if it was the last, made of a key, beyond the columns of its history row."""
+        if entry is None:
+            return {"gone": True}
+        if entry.revision != revision:
+            return {}
+        return {
+            "value": _base64(self._rows.mapper.seal(entry.value)),
+            "create_revision": entry.create_revision,
+            "created_at": entry.created_at,
+        }
 
 
 def _single_put(commit: Commit) -> tuple[EntryKey, StoredEntry] | None:
-    """What a commit puts, if one event that puts one key is all there is to it."""
-    if len(commit.events) != 1 or len(commit.changes.entries) != 1 or commit.requests:
+    """What a commit puts, if one event that puts one key is all there is to it, and not the stream's first."""
+    if len(commit.events) != 1 or len(commit.changes.entries) != 1 or commit.requests or not commit.expected:
         return None
     key, entry = commit.changes.entries[0]
     return None if entry is None else (key, entry)
 
 
 def _event_row(revision: int, topic: str, state: bytes) -> dict[str, Any]:
-    return {"revision": revision, "topic": topic, "state": b64encode(state).decode()}
+    return {"revision": revision, "topic": topic, "state": _base64(state)}
 
 
 def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
+
+
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
 
 
 def _json(rows: Sequence[Any]) -> str:

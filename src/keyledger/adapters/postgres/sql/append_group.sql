@@ -1,5 +1,6 @@
--- Any other write: the rows come as JSON, which costs one parameter where arrays would cost thirty, and bytes in it
--- as base64. Everything hangs on the head, as in append_put.
+-- Any other write: a JSON object for each event, with the row of the history and the current value that it makes, if
+-- any; bytes in it are base64. One parameter, where arrays would be fifteen. Everything hangs on the head, as in
+-- append_put.
 WITH head AS (
     INSERT INTO partition_head AS h (
         partition_id, revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted, leases, lease_version
@@ -19,22 +20,28 @@ WITH head AS (
     WHERE h.revision = %(expected)s AND h.lease_version = %(expected_leases)s
     RETURNING h.partition_id
 ),
+written AS MATERIALIZED (
+    SELECT head.partition_id, w.*
+    FROM head, json_to_recordset(%(written)s) AS w (
+        revision bigint, topic text, state text, scope text, key text, operation text, size bigint,
+        recorded_at timestamptz, expires_at timestamptz, changed_by text, run_id text,
+        value text, create_revision bigint, created_at timestamptz, gone boolean
+    )
+),
 events AS (
     INSERT INTO stored_events (originator_id, originator_version, topic, state)
-    SELECT head.partition_id, e.revision, e.topic, decode(e.state, 'base64')
-    FROM head, json_to_recordset(%(events)s) AS e (revision bigint, topic text, state text)
+    SELECT partition_id, revision, topic, decode(state, 'base64')
+    FROM written
 ),
 entries AS (
     INSERT INTO current_value (
         partition_id, scope, key, value, size, revision, create_revision, created_at, updated_at, expires_at,
         changed_by, run_id
     )
-    SELECT head.partition_id, c.scope, c.key, decode(c.value, 'base64'), c.size, c.revision, c.create_revision,
-        c.created_at, c.updated_at, c.expires_at, c.changed_by, c.run_id
-    FROM head, json_to_recordset(%(entries)s) AS c (
-        scope text, key text, value text, size bigint, revision bigint, create_revision bigint,
-        created_at timestamptz, updated_at timestamptz, expires_at timestamptz, changed_by text, run_id text
-    )
+    SELECT partition_id, scope, key, decode(value, 'base64'), size, revision, create_revision, created_at,
+        recorded_at, expires_at, changed_by, run_id
+    FROM written
+    WHERE value IS NOT NULL
     ON CONFLICT (partition_id, scope, key) DO UPDATE SET
         value = excluded.value,
         size = excluded.size,
@@ -48,19 +55,16 @@ entries AS (
 ),
 gone AS (
     DELETE FROM current_value AS c
-    USING head, json_to_recordset(%(gone)s) AS g (scope text, key text)
-    WHERE c.partition_id = %(stream)s AND c.scope = g.scope AND c.key = g.key
+    USING written AS w
+    WHERE c.partition_id = %(stream)s AND w.gone AND c.scope = w.scope AND c.key = w.key
 ),
 versions AS (
     INSERT INTO key_history (
         partition_id, scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id
     )
-    SELECT head.partition_id, v.scope, v.key, v.revision, v.operation, v.size, v.recorded_at, v.expires_at,
-        v.changed_by, v.run_id
-    FROM head, json_to_recordset(%(versions)s) AS v (
-        scope text, key text, revision bigint, operation text, size bigint, recorded_at timestamptz,
-        expires_at timestamptz, changed_by text, run_id text
-    )
+    SELECT partition_id, scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id
+    FROM written
+    WHERE key IS NOT NULL
 ),
 requests AS (
     INSERT INTO request_log (

@@ -1,22 +1,16 @@
--- The hot write: one event that put one key. Everything hangs on the head, which the first part moves only from
+-- The hot write: one event that put one key of a partition that has been written before. Everything hangs on the head, which the first part moves only from
 -- the revision that was decided on; a count of 0 says that it was elsewhere and nothing was written.
 WITH head AS (
-    INSERT INTO partition_head AS h (
-        partition_id, revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted, leases, lease_version
-    ) VALUES (
-        %(stream)s, %(revision)s, %(used_bytes)s, %(live_keys)s, %(max_bytes)s, %(last_recorded_at)s, %(deleted)s,
-        %(leases)s, %(lease_version)s
-    )
-    ON CONFLICT (partition_id) DO UPDATE SET
-        revision = excluded.revision,
-        used_bytes = excluded.used_bytes,
-        live_keys = excluded.live_keys,
-        max_bytes = excluded.max_bytes,
-        last_recorded_at = excluded.last_recorded_at,
-        deleted = excluded.deleted,
-        leases = excluded.leases,
-        lease_version = excluded.lease_version
-    WHERE h.revision = %(expected)s AND h.lease_version = %(expected_leases)s
+    UPDATE partition_head AS h SET
+        revision = %(revision)s,
+        used_bytes = %(used_bytes)s,
+        live_keys = %(live_keys)s,
+        max_bytes = %(max_bytes)s,
+        last_recorded_at = %(last_recorded_at)s,
+        deleted = %(deleted)s,
+        leases = %(leases)s,
+        lease_version = %(lease_version)s
+    WHERE h.partition_id = %(stream)s AND h.revision = %(expected)s AND h.lease_version = %(expected_leases)s
     RETURNING h.partition_id
 ),
 event AS (
