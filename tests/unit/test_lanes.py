@@ -12,7 +12,7 @@ import pytest
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.decision import Outcome, Request
 from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
-from keyledger.domain.lanes import Lanes, Slot
+from keyledger.domain.lanes import Lanes, Place, Slot
 
 DONE = Outcome((), None)
 
@@ -170,3 +170,102 @@ def test_closed_lanes_take_no_more() -> None:
     lanes.close()
     with pytest.raises(LedgerClosedError):
         lanes.submit("s", [slot()], alone=False)
+    with pytest.raises(LedgerClosedError):
+        lanes.line_up("s", [slot()], alone=False, told=print)
+
+
+class Told:
+    """What places were told, in order: their number and whether they were done."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self.told: list[tuple[int, bool]] = []
+
+    def line_up(self, number: int, *, alone: bool = False) -> Place:
+        def told(place: Place) -> None:
+            self.told.append((number, place.done))
+
+        return self._lanes.line_up("s", [slot()], alone=alone, told=told)
+
+
+@pytest.fixture
+def commits() -> Commits:
+    commits = Commits()
+    commits.go_on.set()
+    return commits
+
+
+def test_a_place_alone_in_its_lane_is_told_to_lead_and_then_that_it_is_done(commits: Commits) -> None:
+    told = Told(Lanes(commits))
+    place = told.line_up(1)
+    assert told.told == [(1, False)]
+    assert commits.groups == []
+    place.lead()
+    assert told.told == [(1, False), (1, True)]
+    assert place.slots[0].result is DONE
+
+
+def test_places_behind_a_leader_are_committed_as_one_group_and_told_once(commits: Commits) -> None:
+    told = Told(Lanes(commits))
+    leader = told.line_up(0)
+    for number in (1, 2, 3):
+        told.line_up(number)
+    leader.lead()
+    assert commits.groups == [4]
+    assert told.told == [(0, False), (0, True), (1, True), (2, True), (3, True)]
+
+
+def test_a_place_that_no_group_took_is_told_to_lead_the_next(commits: Commits) -> None:
+    told = Told(Lanes(commits))
+    first, second = told.line_up(1), told.line_up(2, alone=True)
+    first.lead()
+    assert told.told == [(1, False), (1, True), (2, False)]
+    second.lead()
+    assert told.told[-1] == (2, True)
+    assert commits.groups == [1, 1]
+
+
+def test_a_place_given_up_in_line_is_not_committed_and_one_that_leads_stays(commits: Commits) -> None:
+    lanes = Lanes(commits)
+    told = Told(lanes)
+    first, second, third = (told.line_up(number) for number in (1, 2, 3))
+    assert second.withdraw()
+    assert not second.withdraw()
+    assert not first.withdraw()
+    first.lead()
+    assert not third.withdraw()
+    assert commits.groups == [2]
+    assert second.slots[0].result is None
+    lanes.close()
+
+
+def test_a_thread_behind_a_place_waits_for_it(commits: Commits) -> None:
+    lanes = Watched(commits)
+    told = Told(lanes)
+    place, mine = told.line_up(1), slot()
+    (lined_up,) = lanes.expect(1)
+    thread = Thread(target=lanes.submit, args=("s", [mine]), kwargs={"alone": False})
+    thread.start()
+    assert lined_up.wait(10)
+    place.lead()
+    thread.join(10)
+    assert mine.result is DONE
+    assert commits.groups == [2]
+
+
+def test_closing_waits_for_places() -> None:
+    def done(_: str, slots: list[Slot]) -> None:
+        for each in slots:
+            each.result = DONE
+
+    lanes = Lanes(done)
+    place = Told(lanes).line_up(1)
+    closing = Thread(target=lanes.close)
+    closing.start()
+    with pytest.raises(LedgerClosedError):
+        while closing.is_alive():  # until it has begun to close
+            lanes.submit("other", [slot()], alone=False)
+    assert closing.is_alive()
+    place.lead()
+    closing.join(10)
+    assert not closing.is_alive()

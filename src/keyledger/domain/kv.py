@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
 from keyledger.domain.batch import MAX_BATCH, BatchResults, PendingBatch
-from keyledger.domain.commands import (
-    Action,
-    Attribution,
-    Batch,
-    ChangeQuota,
-    Delete,
-    EntryKey,
-    KeyAction,
-    PartitionCommand,
-)
+from keyledger.domain.commands import Action, Batch, ChangeQuota, EntryKey, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
-from keyledger.domain.partition import (
-    KeyDeleted,
-    KeyExpired,
-    KeyIncremented,
-    KeySet,
-    PartitionEvent,
-    PartitionState,
-    StoredEntry,
-)
+from keyledger.domain.partition import KeyIncremented, KeySet, StoredEntry
 from keyledger.domain.ports import ReadEntry, StoredVersion
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.scope import SKILL, check_key, check_scope, stream_of
 from keyledger.domain.values import JSONValue
+from keyledger.domain.writes import Caller, Writes, entry_at
 
 _BEYOND = 2**63 - 1
-_SECOND = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who acts through a partition handle; every event records it."""
-
-    actor: str | None = None
-    run_id: str | None = None
-    root_run_id: str | None = None
-    tool: str | None = None
 
 
 class Partition:
@@ -61,8 +32,9 @@ class Partition:
 
     def __init__(self, engine: Engine, partition_id: str, stream: str, caller: Caller) -> None:
         self.id = partition_id
-        self._engine, self._storage, self._stream, self._caller = engine, engine.storage, stream, caller
-        self._limits = engine.limits(stream)
+        self.writes = Writes(engine, stream, caller)
+        """How its writes become commands, for adapters; its shape is no promise."""
+        self._engine, self._storage, self._stream = engine, engine.storage, stream
 
     @property
     def max_value_bytes(self) -> int:
@@ -156,10 +128,7 @@ class Partition:
             RequestIdReusedError: ``request_id`` stands for another command.
         """
         action = set_action(self._engine.codec, key, value, scope, ttl, if_revision)
-        outcome = self._execute(action, request_id)
-        event = outcome.events[-1]
-        assert isinstance(event, KeySet)  # noqa: S101 - a set ends with its own event
-        return self._entry_of(event, outcome.state)
+        return self.writes.entry(self._execute(action, request_id))
 
     def increment(
         self,
@@ -182,10 +151,7 @@ class Partition:
             RefusedError: as for :meth:`set`.
         """
         action = increment_action(key, delta, initial_value, scope, ttl, if_revision)
-        outcome = self._execute(action, request_id)
-        event = outcome.events[-1]
-        assert isinstance(event, KeyIncremented)  # noqa: S101 - an increment ends with its own event
-        return self._entry_of(event, outcome.state)
+        return self.writes.entry(self._execute(action, request_id))
 
     def delete(
         self,
@@ -201,8 +167,7 @@ class Partition:
             RevisionConflictError: ``if_revision`` is not the key's revision.
             RequestIdReusedError: ``request_id`` stands for another command.
         """
-        outcome = self._execute(delete_action(key, scope, if_revision), request_id)
-        return any(isinstance(event, KeyDeleted) for event in outcome.events)
+        return self.writes.deleted(self._execute(delete_action(key, scope, if_revision), request_id))
 
     def batch(self, *, request_id: str | None = None) -> PendingBatch:
         """Several writes as one: ``with kv.batch() as batch: batch.set(…)``. All of them happen, or none.
@@ -223,54 +188,11 @@ class Partition:
     # ----------------------------------------------------------------------------------- internals
 
     def _commit_batch(self, request_id: str | None, actions: tuple[KeyAction, ...]) -> Callable[[], BatchResults]:
-        outcome = self._execute(Batch(actions), request_id)
-
-        def results() -> BatchResults:
-            own = (event for event in outcome.events if not isinstance(event, KeyExpired))
-            events: deque[PartitionEvent] = deque(own)
-            return tuple(self._result(action, events, outcome.state) for action in actions)
-
-        if outcome.state is None or len({(each.scope, each.key) for each in actions}) < len(actions):
-            told = results()  # now, as it needs the storage
-            return lambda: told
-        return results
-
-    def _result(
-        self, action: KeyAction, events: deque[PartitionEvent], state: PartitionState | None
-    ) -> Entry | bool:
-        """What one action of a batch did; takes its event, if it made one, off the front of ``events``."""
-        event = events[0] if events else None
-        if isinstance(action, Delete):
-            found = isinstance(event, KeyDeleted) and (event.scope, event.key) == (action.scope, action.key)
-            return bool(found and events.popleft())
-        assert isinstance(event, KeySet | KeyIncremented)  # noqa: S101 - decide made one for each
-        events.popleft()
-        return self._entry_of(event, state)
+        return self.writes.results(actions, self._execute(Batch(actions), request_id))
 
     def _execute(self, action: Action, request_id: str | None = None) -> Outcome:
-        arguments.check_name("request_id", request_id)
-        if isinstance(action, Batch):
-            stream = self._stream_of_all(action)
-        else:
-            stream = stream_of(self._stream, getattr(action, "scope", SKILL))
-        writer = self._engine.writer
-        by = Attribution(
-            request_id or writer.new_request_id(),
-            self._caller.actor,
-            self._caller.run_id,
-            self._caller.root_run_id,
-            self._caller.tool,
-        )
-        limits = self._limits if stream == self._stream else self._engine.limits(stream)
-        command = PartitionCommand(action, by, limits)
-        return writer.execute(stream, command, remember=request_id is not None)
-
-    def _stream_of_all(self, batch: Batch) -> str:
-        streams = {stream_of(self._stream, action.scope) for action in batch.actions}
-        if len(streams) > 1:
-            scopes = ", ".join(sorted({action.scope for action in batch.actions}))
-            raise InvalidArgumentError("batch", scopes, "scopes of one stream: root_run: apart from the others")
-        return streams.pop()
+        stream, command, remember = self.writes.of(action, request_id)
+        return self._engine.writer.execute(stream, command, remember=remember)
 
     def _live(self, found: ReadEntry) -> Entry | None:
         entry = found.entry
@@ -280,40 +202,7 @@ class Partition:
         return None if entry.is_expired(now) else self._entry(found.key, entry, now)
 
     def _entry(self, key: EntryKey, entry: StoredEntry, now: datetime) -> Entry:
-        return Entry(
-            key[0],
-            key[1],
-            self._engine.codec.decode(entry.value),
-            len(entry.value),
-            entry.revision,
-            entry.create_revision,
-            entry.created_at,
-            entry.updated_at,
-            entry.expires_at,
-            None if entry.expires_at is None else -((now - entry.expires_at) // _SECOND),
-            entry.changed_by,
-            entry.run_id,
-        )
-
-    def _entry_of(self, event: KeySet | KeyIncremented, state: PartitionState | None) -> Entry:
-        """The entry that ``event`` left; what the state no longer tells, the history does."""
-        key = (event.scope, event.key)
-        entry = state.entries.get(key) if state is not None else None
-        if entry is None or entry.revision != event.originator_version:
-            if entry is not None and entry.create_revision <= event.originator_version:
-                created = entry.create_revision, entry.created_at  # overwritten since, in the same life
-            else:
-                created = self._storage.created(event.originator_id, *key, event.originator_version)
-            entry = StoredEntry(
-                event.value,
-                event.originator_version,
-                *created,
-                event.recorded_at,
-                event.expires_at,
-                event.changed_by,
-                event.run_id,
-            )
-        return self._entry(key, entry, event.recorded_at)
+        return entry_at(self._engine.codec, key, entry, now)
 
     def _version(self, stored: StoredVersion) -> Version:
         row, event = stored

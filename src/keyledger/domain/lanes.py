@@ -1,7 +1,8 @@
 """Queues of writers, one lane a stream: while one commits, the others line up, and the next takes them all.
 
 A lone writer finds no lane, opens one, and pays for no queue. Whoever finds one lines up in it, and waits until
-a leader has done his work, or hands him the lead.
+a leader has done his work, or hands him the lead. A thread waits in :meth:`Lanes.submit`; a task, which has no
+thread to spare, takes a place by :meth:`Lanes.line_up` and is told.
 """
 
 from __future__ import annotations
@@ -43,6 +44,37 @@ class _Waiting:
     def done(self) -> bool:
         return self.slots[-1].result is not None
 
+    def queue_up(self) -> None:
+        self.turn = Event()
+
+    def tell(self) -> None:
+        if self.turn is not None:
+            self.turn.set()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Place(_Waiting):
+    """A place in a lane that no thread waits at; ``told`` hears that it is ``done``, or that it is to lead."""
+
+    lanes: Lanes
+    stream: str
+    told: Callable[[Place], None]
+
+    def queue_up(self) -> None:
+        """There is nobody to wake."""
+
+    def tell(self) -> None:
+        """Tell whose place it is."""
+        self.told(self)
+
+    def lead(self) -> None:
+        """Commit for this place, which was told to, and for those behind it; takes the time of a transaction."""
+        self.lanes.lead(self)
+
+    def withdraw(self) -> bool:
+        """Give the place up; whether it was still in line, so that nothing of it will be done."""
+        return self.lanes.withdraw(self)
+
 
 _Lane: TypeAlias = deque[_Waiting]
 """Those who wait for a stream that somebody is writing."""
@@ -78,6 +110,27 @@ class Lanes:
         if not waiting.done:
             self._lead(stream, waiting)
 
+    def line_up(self, stream: str, slots: Sequence[Slot], *, alone: bool, told: Callable[[Place], None]) -> Place:
+        """As :meth:`submit` without the wait: ``told`` is called with the place, in whatever thread it happens.
+
+        A place that is not ``done`` by then is to lead: the lane stands still until somebody calls its ``lead``.
+        """
+        place = Place(slots, alone, lanes=self, stream=stream, told=told)
+        try:
+            self._line_up(stream, place)
+        finally:
+            if place.leads:
+                told(place)
+        return place
+
+    def lead(self, place: Place) -> None:
+        """As :meth:`Place.lead`."""
+        self._lead(place.stream, place)
+
+    def withdraw(self, place: Place) -> bool:
+        """As :meth:`Place.withdraw`."""
+        return self._left(place.stream, place)
+
     def close(self) -> None:
         """Take no more slots, and return when those taken are done."""
         with self._mutex:
@@ -95,20 +148,26 @@ class Lanes:
                 self._lanes[stream] = opened  # no call from here to the end, where an interrupt could come in
                 waiting.leads = True
             else:
-                waiting.turn = Event()
+                waiting.queue_up()
                 lane.append(waiting)
 
     def _withdraw(self, stream: str, waiting: _Waiting) -> None:
         """After an interrupt: leave the queue or, with the lead here or on its way, use it and pass it on."""
-        with self._mutex:
-            lane = self._lanes.get(stream)
-            if lane is not None and waiting in lane:
-                lane.remove(waiting)
-                return
+        if self._left(stream, waiting):
+            return
         if waiting.turn is not None:
             waiting.turn.wait()
         if not waiting.done and (waiting.leads or waiting.turn is not None):
             self._lead(stream, waiting)
+
+    def _left(self, stream: str, waiting: _Waiting) -> bool:
+        """Leave the queue; whether it was still there."""
+        with self._mutex:
+            lane = self._lanes.get(stream)
+            if lane is None or waiting not in lane:
+                return False
+            lane.remove(waiting)
+            return True
 
     def _lead(self, stream: str, first: _Waiting) -> None:
         """Commit for all that wait now, then hand the lead to the first that came meanwhile."""
@@ -134,5 +193,4 @@ class Lanes:
                 del self._lanes[stream]
                 self._idle.notify_all()
         for waiting in (*group, *heirs):
-            if waiting.turn is not None:
-                waiting.turn.set()
+            waiting.tell()

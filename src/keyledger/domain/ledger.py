@@ -11,7 +11,7 @@ from keyledger.domain.commands import Attribution, DeletePartition, PartitionCom
 from keyledger.domain.engine import Engine, Settings
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.importer import Importer
-from keyledger.domain.kv import Caller, Partition
+from keyledger.domain.kv import Partition
 from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
 from keyledger.domain.scope import (
@@ -25,6 +25,7 @@ from keyledger.domain.scope import (
 )
 from keyledger.domain.sweeper import Sweeper
 from keyledger.domain.writer import Writer
+from keyledger.domain.writes import Caller
 
 DEFAULT_SWEEP = 1_000
 MAX_SOURCE_BYTES = 4_096

@@ -8,7 +8,7 @@ is refused on a cached state: another process may have changed what refuses.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from keyledger.domain.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from keyledger.domain.lanes import Lanes, Slot
+from keyledger.domain.lanes import Lanes, Place, Slot
 from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Session, Slice, Storage
 from keyledger.domain.quota import Lease, block_for
 
@@ -86,11 +86,15 @@ class Writer:
             StorageError: the database is in the way, and nothing was written.
         """
         slot = Slot(Request(command, remember))
-        alone = isinstance(command.action, DeletePartition)  # its rows are not made key by key
-        self._lanes.submit(stream, (slot,), alone=alone)
-        if isinstance(slot.result, Outcome):
-            return slot.result
-        raise slot.result or OutcomeUnknownError(stream)
+        self._lanes.submit(stream, (slot,), alone=_is_alone(command))
+        return outcome_of(slot, stream)
+
+    def begin(
+        self, stream: str, command: PartitionCommand, told: Callable[[Place], None], *, remember: bool = False
+    ) -> Place:
+        """As :meth:`execute` without the wait: see :meth:`Lanes.line_up`, and then :func:`outcome_of` its slot."""
+        slot = Slot(Request(command, remember))
+        return self._lanes.line_up(stream, (slot,), alone=_is_alone(command), told=told)
 
     def execute_all(
         self, stream: str, commands: Sequence[PartitionCommand], *, stop: bool
@@ -268,6 +272,18 @@ class Writer:
             if leased + size <= maximum:
                 return lease
         return GlobalQuotaExceededError("the ledger", used=leased, asked=missing, maximum=maximum)
+
+
+def outcome_of(slot: Slot, stream: str) -> Outcome:
+    """What became of a command; raises as :meth:`Writer.execute` if it failed."""
+    if isinstance(slot.result, Outcome):
+        return slot.result
+    raise slot.result or OutcomeUnknownError(stream)
+
+
+def _is_alone(command: PartitionCommand) -> bool:
+    """Whether a command shares its transaction with no other: where its rows are not made key by key."""
+    return isinstance(command.action, DeletePartition)
 
 
 def _refuse(group: list[Slot], index: int, refusal: GlobalQuotaExceededError) -> None:
