@@ -1,0 +1,164 @@
+"""No two partitions share a transaction: each statement of a workload is recorded with its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple, Self
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+import keyledger
+from keyledger.adapters.conformance.clock import ManualClock
+from keyledger.adapters.postgres.datastore import Datastore
+from keyledger.adapters.postgres.statements import SQL
+from keyledger.adapters.postgres.storage import PostgresStorage
+from tests.integration.hot_path import HOT, LEASING
+
+NAMES = {text: name for name, text in asdict(SQL).items()}
+PARTITIONS = 12
+THREADS = 8
+
+
+class Statement(NamedTuple):
+    """A statement that ran: in which transaction, its name, and the stream that it was given."""
+
+    transaction: Any
+    name: str
+    stream: str | None
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
+    """What every connection of every ledger opened from here on executes."""
+    recorded: list[Statement] = []
+    alone = count()
+
+    class RecordingCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+            super().execute(query, params, **options)
+            if query != "BEGIN":
+                stream = params.get("stream") if isinstance(params, dict) else None
+                recorded.append(Statement(self._transaction(), NAMES.get(str(query), str(query)), stream))
+            return self
+
+        def _transaction(self) -> Any:
+            """The connection and the time at which its transaction began; a number for a statement alone."""
+            pgconn = self.connection.pgconn
+            if pgconn.transaction_status == TransactionStatus.INTRANS:
+                return pgconn.backend_pid, pgconn.exec_(b"SELECT now()").get_value(0, 0)
+            return next(alone)
+
+    configure = Datastore._configure
+
+    def recording(datastore: Datastore, connection: psycopg.Connection[Any]) -> None:
+        configure(datastore, connection)
+        connection.cursor_factory = RecordingCursor
+
+    monkeypatch.setattr(Datastore, "_configure", recording)
+    return recorded
+
+
+def by_transaction(ran: list[Statement]) -> list[list[Statement]]:
+    found: dict[Any, list[Statement]] = {}
+    for statement in ran:
+        found.setdefault(statement.transaction, []).append(statement)
+    return list(found.values())
+
+
+def check_one_stream_each(ran: list[Statement]) -> None:
+    """AssertionError if a transaction names two streams, or none, or does what is not the hot path's."""
+    for statements in by_transaction(ran):
+        assert {each.name for each in statements} <= HOT.keys()
+        assert len({each.stream for each in statements}) == 1, statements
+        assert statements[0].stream is not None, statements
+
+
+def use(ledgers: list[keyledger.Ledger], number: int) -> None:
+    """Reads and writes of one partition and one dispatch tree, by two ledgers in turn, so that heads move."""
+    kvs = [ledger.partition(f"p-{number % PARTITIONS}", actor="ada", run_id="r-1") for ledger in ledgers]
+    for turn, kv in enumerate(kvs * 2):
+        kv.set("a", turn, ttl=60)
+        kv.set("b", number, request_id=f"q-{number}")
+        kv.increment("n")
+        kv.get("a")
+        kv.get_many(["a", "n"])
+        kv.delete("a")
+        with suppress(keyledger.RevisionConflictError), kv.batch() as batch:
+            batch.set("c", turn)
+            batch.set("d", turn, if_revision=0)
+        kv.set("shared", turn, scope="root_run:r-0")
+        kv.list(prefix="a")
+        kv.history("n")
+        kv.usage()
+
+
+def run_out_of_room(ledger: keyledger.Ledger, clock: ManualClock) -> None:
+    """Writes that are refused, and one that finds room in what has expired; then the partition goes."""
+    with pytest.raises(keyledger.NamespaceQuotaExceededError):
+        ledger.partition("full").set("k", "x" * 10_000)
+    ledger.partition("full").set("k", "x" * 9_000, ttl=60)
+    clock.advance(61)
+    ledger.partition("full").set("l", "x" * 9_000)
+    ledger.delete_partition("full")
+
+
+@pytest.fixture
+def open_ledger(postgres_url: str, schema: str) -> Callable[..., keyledger.Ledger]:
+    return partial(keyledger.open, postgres_url, schema=schema, quota=10_000)
+
+
+def work(ledgers: list[keyledger.Ledger], clock: ManualClock) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(partial(use, ledgers), range(2 * PARTITIONS)))
+    run_out_of_room(ledgers[0], clock)
+
+
+def test_each_transaction_is_of_one_stream(
+    ran: list[Statement], open_ledger: Callable[..., keyledger.Ledger]
+) -> None:
+    clock = ManualClock()
+    with open_ledger(clock=clock) as one, open_ledger(clock=clock) as other:
+        ran.clear()
+        work([one, other], clock)
+        check_one_stream_each(ran)
+    assert {each.name for each in ran} == HOT.keys(), "every hot statement, and nothing else, is executed"
+    assert len({each.stream for each in ran}) == PARTITIONS + 2
+    assert max(map(len, by_transaction(ran))) > 1
+
+
+def test_a_lease_of_the_global_quota_is_a_transaction_of_its_own(
+    ran: list[Statement], open_ledger: Callable[..., keyledger.Ledger]
+) -> None:
+    clock = ManualClock()
+    with open_ledger(clock=clock, global_quota=10_000_000) as one, open_ledger(clock=clock) as other:
+        ran.clear()
+        work([one, other], clock)
+    leasing = [statements for statements in by_transaction(ran) if statements[0].name in LEASING]
+    assert leasing
+    assert all(each.name in LEASING for statements in leasing for each in statements)
+    check_one_stream_each([each for each in ran if each.name not in LEASING])
+
+
+def test_a_transaction_of_two_streams_is_found_out(
+    ran: list[Statement], open_ledger: Callable[..., keyledger.Ledger]
+) -> None:
+    with open_ledger() as ledger:
+        storage = ledger.storage
+        assert isinstance(storage, PostgresStorage)
+        ran.clear()
+        for stream in ("partition:a", "partition:b"):
+            storage.usage(stream, ManualClock().now())
+        check_one_stream_each(ran)
+        with storage.exclusive("partition:a") as session:
+            session.load("partition:a", [("skill", "k")])
+            check_one_stream_each(ran)
+            session.load("partition:b", [("skill", "k")])
+            with pytest.raises(AssertionError, match="partition:b"):
+                check_one_stream_each(ran)
