@@ -20,7 +20,12 @@ LEASING = {
 OFF_PATH = {
     "once, when a ledger is opened": {"insert_seal", "read_seal"},
     "a global quota, in a transaction of its own before the write's, and the sweeper's reclaiming of it": LEASING,
-    "once per ledger, when a global quota is switched on": {"create_global_quota", "list_unleased", "put_leases"},
+    "once per ledger, when a global quota is switched on": {
+        "create_global_quota",
+        "list_unleased",
+        "lock_unleased",
+        "put_leases",
+    },
     "the sweeper, and listings of all streams": {"forget_requests", "list_expiring_streams", "list_streams"},
     "a rebuild": {
         "adopt_entries",

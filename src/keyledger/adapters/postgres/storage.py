@@ -103,11 +103,8 @@ class PostgresStorage(_Parameters, StorageReads):
     def adopt_usage(self) -> None:
         with self._transaction() as cursor:
             if _run(cursor, SQL.create_global_quota, {}):
-                for stream, used in _rows(cursor, SQL.list_unleased, {}):
-                    lease = Lease(f"adopted:{stream}", used)
-                    _run(cursor, SQL.add_leased_bytes, {"bytes": used})
-                    _run(cursor, SQL.insert_lease, _lease_parameters(stream, lease))
-                    _run(cursor, SQL.put_leases, {"stream": stream, "leases": lease_column([lease])})
+                for (stream,) in _rows(cursor, SQL.list_unleased, {}):
+                    _adopt(cursor, stream)
 
     def take_lease(self, stream: str, lease: Lease, maximum: int) -> int:
         with self._transaction() as cursor:
@@ -172,6 +169,14 @@ def _lock(cursor: Cursor[Any], stream: str) -> None:
     if not _rows(cursor, SQL.lock_head, of_stream):
         _run(cursor, SQL.insert_head, of_stream)
         _rows(cursor, SQL.lock_head, of_stream)
+
+
+def _adopt(cursor: Cursor[Any], stream: str) -> None:
+    for (used,) in _rows(cursor, SQL.lock_unleased, {"stream": stream}):
+        lease = Lease(f"adopted:{stream}", used)
+        _run(cursor, SQL.add_leased_bytes, {"bytes": used})
+        _run(cursor, SQL.insert_lease, _lease_parameters(stream, lease))
+        _run(cursor, SQL.put_leases, {"stream": stream, "leases": lease_column([lease])})
 
 
 def _lease_parameters(stream: str, lease: Lease) -> dict[str, Any]:
