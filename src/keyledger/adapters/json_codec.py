@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import orjson
 
 from keyledger.domain.errors import UnreadableError
@@ -20,6 +18,7 @@ class OrjsonCodec:
     def decode(self, text: bytes) -> JSONValue:
         """The value that ``encode`` was given."""
         try:
-            return cast(JSONValue, orjson.loads(text))
+            value: JSONValue = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise UnreadableError("a value", str(error)) from None
+        return value

@@ -71,4 +71,4 @@ class SliceCache:
 
 
 def _cost(entry: StoredEntry | None) -> int:
-    return 0 if entry is None else entry.size + _ENTRY_OVERHEAD
+    return 0 if entry is None else len(entry.value) + _ENTRY_OVERHEAD

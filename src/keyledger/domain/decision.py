@@ -69,7 +69,7 @@ class Decision:
 
     def __init__(self, session: Session, loaded: Slice, *, locked: bool, leased: bool) -> None:
         self._session, self._locked, self._leased = session, locked, leased
-        self._known = {record.request_id: record for record in loaded.requests}
+        self._known = {record.request_id: record for record in loaded.requests} if loaded.requests else {}
         self.loaded, self.state, self.leases = loaded, loaded.state, loaded.leases
         self.events: list[PartitionEvent] = []
         self.requests: list[RequestRecord] = []
@@ -101,7 +101,7 @@ class Decision:
             self.results.append(NotTakenError())
             return
         try:
-            outcome = self._known_outcome(request) or self._decided(request, clock)
+            outcome = (request.remember and self._known_outcome(request)) or self._decided(request, clock)
         except (RefusedError, InvalidArgumentError) as refusal:
             if isinstance(refusal, QuotaExceededError) and not self._locked:
                 raise
@@ -112,7 +112,7 @@ class Decision:
             self.results.append(outcome)
 
     def _known_outcome(self, request: Request) -> Outcome | None:
-        record = self._known.get(request.command.by.request_id) if request.remember else None
+        record = self._known.get(request.command.by.request_id)
         if record is None:
             return None
         if record.fingerprint != fingerprint(request.command):

@@ -107,7 +107,7 @@ class Lanes:
         except BaseException:
             self._withdraw(stream, waiting)
             raise
-        if not waiting.done:
+        if waiting.leads or not waiting.done:
             self._lead(stream, waiting)
 
     def line_up(self, stream: str, slots: Sequence[Slot], *, alone: bool, told: Callable[[Place], None]) -> Place:
@@ -191,6 +191,7 @@ class Lanes:
             heirs = [lane.popleft()] if lane else []
             if not heirs:
                 del self._lanes[stream]
-                self._idle.notify_all()
+                if self._closed:
+                    self._idle.notify_all()
         for waiting in (*group, *heirs):
             waiting.tell()

@@ -42,6 +42,7 @@ from keyledger.domain.quota import Growth
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
 
 EXPIRY_ACTOR = "system:expiry"
+_NOBODY = {"changed_by": EXPIRY_ACTOR, "run_id": None, "root_run_id": None, "tool": None}
 
 # ---------------------------------------------------------------------------------------------- events
 # The topics and field names below are the storage format of every ledger ever written: change them only
@@ -309,27 +310,28 @@ class _Draft:
         self.ended_bytes = self.ended_keys = 0
 
     def append(self, kind: type[PartitionEvent], **fields: object) -> None:
-        """Append an event of whoever gave the command."""
-        by = self.command.by
-        fields["changed_by"], fields["run_id"] = by.changed_by, by.run_id
-        fields["root_run_id"], fields["tool"] = by.root_run_id, by.tool
-        self._record(kind, fields)
+        by, after = self.command.by, self.after
+        event = kind.of(
+            {
+                "originator_id": after.id,
+                "originator_version": after.revision + 1,
+                "recorded_at": self.now,
+                "changed_by": by.changed_by,
+                "run_id": by.run_id,
+                "root_run_id": by.root_run_id,
+                "tool": by.tool,
+                "request_id": by.request_id,
+                **fields,
+            }
+        )
+        self.events.append(event)
+        self.after = evolve(after, event)
 
     def end(self, key: EntryKey, entry: StoredEntry) -> None:
         """End an expired entry; expiry is nobody's doing, so the event names no caller and no run."""
         self.ended_bytes += entry.size
         self.ended_keys += 1
-        self._record(
-            KeyExpired,
-            {"changed_by": EXPIRY_ACTOR, "scope": key[0], "key": key[1], "expired_at": entry.expires_at},
-        )
-
-    def _record(self, kind: type[PartitionEvent], fields: dict[str, object]) -> None:
-        fields["originator_id"], fields["originator_version"] = self.after.id, self.after.revision + 1
-        fields["recorded_at"], fields["request_id"] = self.now, self.command.by.request_id
-        event = kind.of(fields)
-        self.events.append(event)
-        self.after = evolve(self.after, event)
+        self.append(KeyExpired, scope=key[0], key=key[1], expired_at=entry.expires_at, **_NOBODY)
 
     def act(self, action: KeyAction) -> None:
         key = (action.scope, action.key)
@@ -388,14 +390,14 @@ class _Draft:
         exceeded. Growth is counted on live entries: one that this command found expired was not live.
         """
         before, after = self.before, self.after
-        limits = self.command.limits.for_partition(before.max_bytes)
-        if limits.hold(after.used_bytes, after.live_keys):
-            return Decided(self.events, after)
         growth = Growth(
             before.id,
             after.used_bytes - before.used_bytes + self.ended_bytes,
             after.live_keys - before.live_keys + self.ended_keys,
         )
+        if growth.used_bytes <= 0 and growth.live_keys <= 0:
+            return Decided(self.events, after)
+        limits = self.command.limits.for_partition(before.max_bytes)
         refusal = growth.refusal(limits, after.used_bytes, after.live_keys)
         if refusal is None:
             return Decided(self.events, after)

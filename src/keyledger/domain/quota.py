@@ -43,14 +43,6 @@ class Limits(NamedTuple):
         """These limits, with the partition's own quota in place of the configured one if it has one."""
         return self if max_bytes is None else self._replace(max_bytes=max_bytes)
 
-    def hold(self, used_bytes: int, live_keys: int) -> bool:
-        """Whether all of this may be in use, however it came to be."""
-        return (
-            (self.max_bytes is None or used_bytes <= self.max_bytes)
-            and live_keys <= self.max_keys
-            and (self.leased_bytes is None or used_bytes <= self.leased_bytes)
-        )
-
 
 class Growth(NamedTuple):
     """How much more live data a command leaves than it found in ``stream``."""

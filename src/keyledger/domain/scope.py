@@ -29,9 +29,9 @@ def check_text(field: str, text: object, max_bytes: int) -> None:
         raise InvalidArgumentError(field, text, "a str")
     if not text:
         raise InvalidArgumentError(field, text, "at least one character")
-    if "\0" in text or not is_utf8(text):
+    if "\0" in text or not (text.isascii() or is_utf8(text)):
         raise InvalidArgumentError(field, text, "text without NUL and lone surrogates")
-    if len(text.encode()) > max_bytes:
+    if len(text) > max_bytes or (not text.isascii() and len(text.encode()) > max_bytes):
         raise InvalidArgumentError(field, text, f"at most {max_bytes} UTF-8 bytes")
 
 

@@ -157,7 +157,8 @@ class Writer:
     def _attempt_optimistically(self, stream: str, group: list[Slot]) -> None:
         requests = [slot.request for slot in group]
         keys = keys_of_group(requests)
-        if not any(request.remember for request in requests):
+        remembered = [request for request in requests if request.remember]
+        if not remembered:
             cached = self._cache.get(stream, keys)
             if cached is not None:
                 decision = self._decide(self._storage, cached, requests, locked=False)
@@ -226,7 +227,8 @@ class Writer:
         offered: Sequence[Lease] = (),
     ) -> Decision:
         decision = Decision(session, loaded, locked=locked, leased=self._global_max_bytes is not None)
-        decision.adopt(offered)
+        if offered:
+            decision.adopt(offered)
         for request in requests:
             decision.take(request, self._clock.now())
         return decision

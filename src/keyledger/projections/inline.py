@@ -16,9 +16,7 @@ def project(after: PartitionState, events: Sequence[PartitionEvent]) -> ReadMode
     cuts it there.
     """
     cleared = events[0] if events and isinstance(events[0], PartitionDeleted) else None
+    history = [row for row in map(key_history.project, events) if row is not None]
     return ReadModelChanges(
-        usage_bytes.project(after),
-        current_value.project(after, events),
-        tuple([row for row in map(key_history.project, events) if row is not None]),
-        cleared,
+        usage_bytes.project(after), current_value.project(after, events), tuple(history), cleared
     )

@@ -59,11 +59,14 @@ class Recorder(SQLiteApplicationRecorder):
             }
             cursor.execute(SQL.end_all_versions, ended)
             cursor.execute(SQL.remove_all_entries, {"stream": stream})
-        put = [
-            (stream, *self._rows.entry_columns(key, entry)) for key, entry in changes.entries if entry is not None
-        ]
+        put: list[tuple[Any, ...]] = []
+        gone: list[tuple[Any, ...]] = []
+        for key, entry in changes.entries:
+            if entry is not None:
+                put.append((stream, *self._rows.entry_columns(key, entry)))
+            else:
+                gone.append((stream, *key))
         _many(cursor, SQL.put_entry, put)
-        gone = [(stream, *key) for key, entry in changes.entries if entry is None]
         _many(cursor, SQL.remove_entry, gone)
         versions = [(stream, *self._rows.version_columns(row)) for row in changes.history]
         _many(cursor, SQL.insert_version, versions)
