@@ -60,6 +60,9 @@ class EventMapper(Mapper[str]):
     ) -> None:
         super().__init__(OrjsonTranscoder(), compressor, cipher)
         self._types = {event_type.TOPIC: event_type for event_type in event_types}
+        self._validate = {
+            topic: kind.__pydantic_validator__.validate_python for topic, kind in self._types.items()
+        }
         self._newest = {topic: kind.model_fields["schema_version"].default for topic, kind in self._types.items()}
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
@@ -87,8 +90,8 @@ class EventMapper(Mapper[str]):
             NewerLedgerError: the topic or its schema version is unknown here.
             UnreadableError: the state cannot be decrypted, decompressed or validated.
         """
-        event_type = self._types.get(topic)
-        if event_type is None:
+        validate = self._validate.get(topic)
+        if validate is None:
             raise NewerLedgerError(f"event type {topic!r}")
         try:
             fields = self._fields(state)
@@ -98,7 +101,7 @@ class EventMapper(Mapper[str]):
             self._upcast(topic, fields)
         fields["originator_id"], fields["originator_version"] = stream, revision
         try:
-            return event_type.model_validate(fields)
+            return validate(fields)
         except ValidationError as error:
             raise _unreadable(stream, revision, error.errors()[0]["msg"]) from None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
-
-from rpds import HashTrieMap
+from typing import Any, Protocol, cast
 
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.partition import (
+    KeyIncremented,
+    KeySet,
     PartitionDeleted,
     PartitionEvent,
     PartitionState,
@@ -18,9 +18,9 @@ from keyledger.domain.partition import (
 )
 from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges
 
-_STRETCH = 1_000
-_STRETCH_BYTES = 1_048_576
-_STRETCHES_KEPT = 32
+_STRETCH = 100  # events: what they are made of is gone before the garbage collector looks
+_STRETCH_BYTES = 65_536
+_STRETCHES_KEPT = 320
 _MOST_DIFFERENCES = 100
 
 
@@ -36,6 +36,18 @@ class Draft(Protocol):
         ...
 
 
+class _Entries(dict[EntryKey, StoredEntry]):
+    """Entries as a state holds them, but changed in place: nobody else sees them, and that is twice as fast."""
+
+    def insert(self, key: EntryKey, entry: StoredEntry) -> _Entries:
+        self[key] = entry
+        return self
+
+    def remove(self, key: EntryKey) -> _Entries:
+        del self[key]
+        return self
+
+
 def rebuilt(
     stream: str,
     events: Iterable[PartitionEvent],
@@ -48,19 +60,20 @@ def rebuilt(
     Memory holds some stretches of events, never the partition. Entries wait there for as long, so that a key
     which changes often is written once; those that were written are loaded when an event touches them again.
     """
-    state = PartitionState(stream)
+    entries = _Entries()
+    state = PartitionState(stream, entries=cast("Any", entries))
     waiting: dict[EntryKey, StoredEntry | None] = {}
     written = 0
     for number, stretch in enumerate(_stretches(events), 1):
         if written:
-            unknown = [key for key in keys_touched(stretch) if key not in waiting]
-            state = state._replace(entries=state.entries.update(HashTrieMap(draft.load(unknown))))
+            entries.update(draft.load([key for key in keys_touched(stretch) if key not in waiting]))
         state = fold(state, stretch)
         changes = project(state, stretch)
         waiting.update(changes.entries)
         if changes.cleared is not None or number - written == _STRETCHES_KEPT:
             draft.write(ReadModelChanges(changes.head, tuple(waiting.items()), (), None))
-            waiting, written, state = {}, number, state._replace(entries=HashTrieMap())
+            entries, waiting, written = _Entries(), {}, number
+            state = state._replace(entries=cast("Any", entries))
         draft.write(changes._replace(entries=()))
         progress(len(stretch))
     head = project(state, ()).head
@@ -73,12 +86,18 @@ def _stretches(events: Iterable[PartitionEvent]) -> Iterator[list[PartitionEvent
     stretch: list[PartitionEvent] = []
     size = 0
     for event in events:
-        alone = type(event) is PartitionDeleted
-        if stretch and (alone or size >= _STRETCH_BYTES or len(stretch) == _STRETCH):
+        match event:
+            case KeySet() | KeyIncremented():
+                size += len(event.value)
+            case PartitionDeleted():
+                if stretch:
+                    yield stretch
+                    stretch = []
+                size = _STRETCH_BYTES
+        stretch.append(event)
+        if size >= _STRETCH_BYTES or len(stretch) == _STRETCH:
             yield stretch
             stretch, size = [], 0
-        stretch.append(event)
-        size = _STRETCH_BYTES if alone else size + len(getattr(event, "value", b""))
     if stretch:
         yield stretch
 

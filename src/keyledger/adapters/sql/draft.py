@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import starmap
 from typing import Any, Protocol
 
 from keyledger.adapters.rebuild import differing
@@ -94,10 +96,8 @@ class SQLDraft:
 
     def events(self) -> Iterator[PartitionEvent]:
         """Every event of the stream, oldest first."""
-        parameters = {"stream": self._stream, "after": 0, "limit": _ALL}
-        to_event = self._rows.mapper.to_event
-        for revision, topic, state in self._read(self._sql.read_events, parameters):
-            yield to_event(self._stream, revision, topic, state)
+        rows = self._read(self._sql.read_events, {"stream": self._stream, "after": 0, "limit": _ALL})
+        return starmap(partial(self._rows.mapper.to_event, self._stream), rows)
 
     def load(self, keys: Sequence[EntryKey]) -> Iterable[tuple[EntryKey, StoredEntry]]:
         return map(self._rows.entry, self._read(self._sql.load_draft_entries, self._keys(keys)))
