@@ -23,7 +23,7 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/mypy
 
-bench: .venv/.test ## measure against hand-written SQL, and write the tables to docs/explanation/performance.md
+bench: .venv/.bench ## measure beside hand-written SQL and alternatives; writes docs/explanation/performance.md
 	$(BIN)/python -m benchmarks --write docs/explanation/performance.md
 
 docs: .venv/.docs ## build the documentation into site/
@@ -34,6 +34,7 @@ clean: ## remove what was built and installed here
 
 .venv/.engine: EXTRA :=
 .venv/.test: EXTRA := [test]
+.venv/.bench: EXTRA := [bench]
 .venv/.dev: EXTRA := [dev]
 .venv/.docs: EXTRA := [docs]
 .venv/.%: pyproject.toml

@@ -1,157 +1,191 @@
-"""Where both sides live: a file each on SQLite, a schema each on one PostgreSQL server."""
+"""Where ledgers and their rivals live: a file each on SQLite, a database each on one PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
+from unittest import mock
+from urllib.parse import quote, urlencode
 
-import orjson
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.handwritten_postgres import HandWrittenPostgres
 from benchmarks.handwritten_sqlite import HandWrittenSQLite
-from benchmarks.sides import Keyledger, Side
-from benchmarks.workload import STREAM
+from benchmarks.sides import HandWritten
+from benchmarks.workload import PARTITION
 
-Query = Callable[[str], list[tuple[Any, ...]]]
-
-_TABLES = ("stored_events", "partition_head", "current_value", "key_history")
-_CONTENTS = (
-    "SELECT count(*), max(originator_version) FROM stored_events",
-    "SELECT partition_id, revision, used_bytes, live_keys, max_bytes, leases, lease_version FROM partition_head",
-    "SELECT count(*), sum(size), sum(revision), sum(create_revision), count(run_id) FROM current_value",
-    "SELECT count(*), sum(size), sum(revision), min(operation), max(operation), count(run_id) FROM key_history",
-)
-_LAST_EVENT = f"""
-SELECT topic, state FROM stored_events WHERE originator_id = '{STREAM}' ORDER BY originator_version DESC LIMIT 1
-"""
+SQLITE, POSTGRES = "sqlite", "postgres"
+NAMES = {SQLITE: "SQLite", POSTGRES: "PostgreSQL"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Both sides, each in an empty database of its own; ``contents`` ask for what each wrote."""
+class Place:
+    """A database of its own."""
 
-    ours: Side
-    hand_written: Side
-    queries: tuple[Query, Query]
+    url: str
+    """As :func:`keyledger.open` takes it."""
+    query: Callable[[str], list[tuple[Any, ...]]]
     settle: Callable[[], None]
-    """Brings what was loaded to rest: checkpoints, and on PostgreSQL statistics."""
-
-    def check_equal(self) -> None:
-        """Raise unless both sides wrote the same rows."""
-        ours, hand_written = map(_contents, self.queries)
-        if ours != hand_written:
-            raise AssertionError(f"the sides wrote different rows:\n{ours}\n{hand_written}")
-
-
-def _contents(query: Query) -> list[Any]:
-    ((topic, state),) = query(_LAST_EVENT)
-    event = orjson.loads(state)
-    for differs in ("recorded_at", "request_id"):
-        del event[differs]
-    return [*(query(each) for each in _CONTENTS), topic, event]
+    """Brings what was written to rest: checkpoints, and on PostgreSQL statistics."""
+    size: Callable[[], int]
+    """Bytes on disk, once settled."""
 
 
 class Engine(Protocol):
-    """A database that both sides can be opened on."""
+    """A database engine."""
 
     @property
     def name(self) -> str:
-        """As the options and the report call it."""
+        """As the options call it."""
 
     @property
-    def version(self) -> str:
-        """Its own version."""
+    def facts(self) -> str:
+        """Its version, and the settings that durability hangs on."""
 
-    def pair(self) -> AbstractContextManager[Pair]:
-        """Both sides on new, empty databases, which are gone afterwards."""
+    def place(self, template: Place | None = None) -> AbstractContextManager[Place]:
+        """A new database, empty or a copy of ``template``, to which nobody may be connected; gone afterwards."""
+
+    def delayed(self, place: Place, seconds: float) -> AbstractContextManager[Place]:
+        """The same place, in whose use every commit takes so much longer."""
+
+
+def hand_written(url: str, partition: str = PARTITION) -> HandWritten:
+    """The hand-written side for a place's URL."""
+    return HandWrittenSQLite(url, partition) if url.startswith("sqlite") else HandWrittenPostgres(url, partition)
 
 
 class SQLite:
     """Files in a temporary directory."""
 
-    name = "sqlite"
-    version = f"SQLite {sqlite3.sqlite_version}"
+    name = SQLITE
+    facts = f"SQLite {sqlite3.sqlite_version} (WAL, synchronous FULL)"
 
     @contextmanager
-    def pair(self) -> Iterator[Pair]:
-        """As :meth:`Engine.pair`."""
-        with TemporaryDirectory(prefix="keyledger-bench-") as folder, ExitStack() as stack:
-            ours, hand_written = Path(folder) / "ours.db", Path(folder) / "hand-written.db"
-            left = Keyledger(f"sqlite:///{ours}")
-            stack.callback(left.close)
-            right = HandWrittenSQLite(str(hand_written))
-            stack.callback(right.close)
-            queries = (self._query(ours), self._query(hand_written))
+    def place(self, template: Place | None = None) -> Iterator[Place]:
+        """As :meth:`Engine.place`."""
+        with TemporaryDirectory(prefix="keyledger-bench-") as folder:
+            path = Path(folder) / "bench.db"
+            if template is not None:
+                shutil.copyfile(_path(template), path)
+
+            def query(statement: str) -> list[tuple[Any, ...]]:
+                with closing(sqlite3.connect(path)) as connection:
+                    return connection.execute(statement).fetchall()
 
             def settle() -> None:
-                for query in queries:
-                    query("PRAGMA wal_checkpoint(TRUNCATE)")
+                query("PRAGMA wal_checkpoint(TRUNCATE)")
 
-            yield Pair(left, right, queries, settle)
+            def size() -> int:
+                return path.stat().st_size
 
-    def _query(self, path: Path) -> Query:
-        def query(statement: str) -> list[tuple[Any, ...]]:
-            connection = sqlite3.connect(path)
-            try:
-                return connection.execute(statement).fetchall()
-            finally:
-                connection.close()
+            yield Place(f"sqlite:///{path}", query, settle, size)
 
-        return query
+    @contextmanager
+    def delayed(self, place: Place, seconds: float) -> Iterator[Place]:
+        """As :meth:`Engine.delayed`: every COMMIT sleeps first, holding the file's write lock as a disk would."""
+
+        class Connection(_SlowConnection):
+            delay = seconds
+
+        connect = partial(sqlite3.connect, factory=Connection)
+        with mock.patch.object(sqlite3, "connect", connect) if seconds else nullcontext():
+            yield place
+
+
+class _SlowConnection(sqlite3.Connection):
+    delay = 0.0
+
+    def cursor(self, factory: object = None) -> Any:
+        del factory
+        return super().cursor(_SlowCursor)
+
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        return self.cursor().execute(statement, parameters)
+
+
+class _SlowCursor(sqlite3.Cursor):
+    connection: _SlowConnection
+
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        if statement == "COMMIT":
+            time.sleep(self.connection.delay)
+        return super().execute(statement, parameters)
+
+
+def _path(place: Place) -> Path:
+    return Path(place.url.removeprefix("sqlite:///"))
 
 
 class Postgres:
-    """Schemas on a running server."""
+    """Databases on a running server."""
 
-    name = "postgres"
+    name = POSTGRES
+    _FACTS = ("server_version", "fsync", "synchronous_commit", "shared_buffers")
 
     def __init__(self, url: str) -> None:
         self._url = url
         with psycopg.connect(url) as connection:
-            number, synchronous = connection.execute(
-                "SELECT current_setting('server_version'), current_setting('synchronous_commit')"
-            ).fetchall()[0]
-        self.version = f"PostgreSQL {number} (synchronous_commit {synchronous})"
+            found = [connection.execute(f"SHOW {name}".encode()).fetchall()[0][0] for name in self._FACTS]
+        settings = ", ".join(f"{name} {value}" for name, value in zip(self._FACTS[1:], found[1:], strict=True))
+        self.facts = f"PostgreSQL {found[0]} ({settings})"
 
     @contextmanager
-    def pair(self) -> Iterator[Pair]:
-        """As :meth:`Engine.pair`."""
-        prefix = f"bench_{token_hex(4)}"
-        ours, hand_written = f"{prefix}_ours", f"{prefix}_hand_written"
-        with psycopg.connect(self._url, autocommit=True) as admin, ExitStack() as stack:
-            for schema in (ours, hand_written):
-                drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
-                stack.callback(admin.execute, drop)
-            left = Keyledger(self._url, schema=ours)
-            stack.callback(left.close)
-            right = HandWrittenPostgres(self._url, hand_written)
-            stack.callback(right.close)
+    def place(self, template: Place | None = None) -> Iterator[Place]:
+        """As :meth:`Engine.place`."""
+        name = f"keyledger_bench_{token_hex(4)}"
+        create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            source = sql.Identifier(str(conninfo_to_dict(template.url)["dbname"]))
+            create += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(source)
+        with psycopg.connect(self._url, autocommit=True) as admin:
+            admin.execute(create)
+            try:
+                yield self._place(admin, name)
+            finally:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-            def settle() -> None:
-                for schema in (ours, hand_written):
-                    for table in _TABLES:
-                        name = sql.Identifier(schema, table)
-                        admin.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
-                admin.execute("CHECKPOINT")
+    def _place(self, admin: psycopg.Connection[Any], name: str) -> Place:
+        url = _url(conninfo_to_dict(self._url) | {"dbname": name})
 
-            yield Pair(left, right, (self._query(admin, ours), self._query(admin, hand_written)), settle)
-
-    def _query(self, admin: psycopg.Connection[Any], schema: str) -> Query:
         def query(statement: str) -> list[tuple[Any, ...]]:
-            admin.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
-            return admin.execute(statement.encode()).fetchall()
+            with psycopg.connect(url, autocommit=True) as connection:
+                cursor = connection.execute(statement.encode())
+                return cursor.fetchall() if cursor.description else []
 
-        return query
+        def settle() -> None:
+            query("VACUUM (ANALYZE)")
+            query("CHECKPOINT")
+
+        def size() -> int:
+            return int(admin.execute("SELECT pg_database_size(%s)", (name,)).fetchall()[0][0])
+
+        return Place(url, query, settle, size)
+
+    @contextmanager
+    def delayed(self, place: Place, seconds: float) -> Iterator[Place]:
+        """As :meth:`Engine.delayed`: by commit_delay, which each flush of the log waits, however many share it."""
+        options = f"-c commit_delay={round(seconds * 1e6)} -c commit_siblings=0"
+        yield Place(
+            _url(conninfo_to_dict(place.url) | {"options": options}), place.query, place.settle, place.size
+        )
+
+
+def _url(parts: Mapping[str, Any]) -> str:
+    """A URL of connection parameters: every one of them fits behind its question mark."""
+    return "postgresql:///?" + urlencode(parts, quote_via=quote)
 
 
 @contextmanager

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from benchmarks.sides import Conflict
-from benchmarks.workload import ACTOR, RUN, SCOPE, STREAM, TOPIC, Encoder, Item, Row, microseconds
-from keyledger.adapters.sqlite.statements import MIGRATIONS
+from benchmarks.workload import (
+    ACTOR,
+    PARTITION,
+    RUN,
+    SCOPE,
+    TOPIC,
+    Encoder,
+    Item,
+    Row,
+    chunks,
+    microseconds,
+    stream,
+)
 from keyledger.domain.values import JSONValue
 
 # ?1 stream, ?2 scope, ?3 key, ?4 size, ?5 revision, ?6 now, ?7 expected
@@ -30,7 +41,12 @@ _MOVE_HEAD = """
 UPDATE partition_head SET revision = ?, used_bytes = used_bytes + ?, last_recorded_at = ?
 WHERE partition_id = ? AND revision = ?
 """
-_INSERT_HEAD = "INSERT INTO partition_head VALUES (?, ?, ?, ?, NULL, ?, 0, '[]', 0)"
+_INSERT_HEAD = """
+INSERT INTO partition_head
+SELECT partition_id, ?, sum(size), count(*), NULL, ?, 0, '[]', 0 FROM current_value WHERE partition_id = ?
+GROUP BY partition_id
+"""
+_REVISION = "SELECT revision FROM partition_head WHERE partition_id = ?"
 _INSERT_EVENT = "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
 _PUT_ENTRY = """
 INSERT INTO current_value (
@@ -58,30 +74,27 @@ FROM current_value WHERE partition_id = ? AND scope = ? AND key = ?
 
 
 class HandWrittenSQLite:
-    """The same rows as keyledger's, by the least SQL that keeps them right."""
+    """The same rows as keyledger's, in tables that stand, by the least SQL that keeps them right."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, url: str, partition: str = PARTITION) -> None:
+        path = url.removeprefix("sqlite:///")
         self._connection = sqlite3.connect(path, isolation_level=None, cached_statements=128)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        for script in MIGRATIONS:
-            self._connection.executescript(script)
-        self._cursor = self._connection.cursor()
-        self._encoder = Encoder()
-        self._revision = 0
+        self._cursor, self._encoder, self._stream = self._connection.cursor(), Encoder(), stream(partition)
+        head = self._cursor.execute(_REVISION, (self._stream,)).fetchone()
+        self._revision: int = head[0] if head else 0
         self._sizes: dict[str, int] = {}
 
-    def load(self, items: Sequence[Item]) -> None:
-        """As :meth:`Side.load`."""
+    def load(self, items: Iterable[Item]) -> None:
+        """As :meth:`HandWritten.load`."""
         now = datetime.now(UTC)
-        rows = [self._encoder.row(item, now, self._encoder.request_id()) for item in items]
-        sizes = {row.key: len(row.value) for row in rows}
-        head = (STREAM, len(rows), sum(sizes.values()), len(sizes), microseconds(now))
         self._cursor.execute("BEGIN IMMEDIATE")
-        self._cursor.execute(_INSERT_HEAD, head)
-        self._insert(rows, microseconds(now))
+        for some in chunks(items):
+            self._insert([self._encoder.row(item, now, self._encoder.request_id()) for item in some], now)
+            self._revision += len(some)
+        self._cursor.execute(_INSERT_HEAD, (self._revision, microseconds(now), self._stream))
         self._cursor.execute("COMMIT")
-        self._revision = len(rows)
 
     def set(self, key: str, value: JSONValue) -> object:
         """As :meth:`Side.set`."""
@@ -89,21 +102,21 @@ class HandWrittenSQLite:
         at, revision = microseconds(now), self._revision + 1
         row = self._encoder.row((key, value), now, self._encoder.request_id())
         size = len(row.value)
-        head = (STREAM, SCOPE, key, size, revision, at, self._revision)
+        head = (self._stream, SCOPE, key, size, revision, at, self._revision)
         execute = self._cursor.execute
         execute("BEGIN IMMEDIATE")
         if execute(_SET_HEAD, head).rowcount == 0:
             raise Conflict
-        execute(_INSERT_EVENT, (STREAM, revision, TOPIC, row.state))
-        execute(_PUT_ENTRY, _entry(row, revision, at))
-        execute(_INSERT_VERSION, _version(row, revision, at))
+        execute(_INSERT_EVENT, (self._stream, revision, TOPIC, row.state))
+        execute(_PUT_ENTRY, self._entry(row, revision, at))
+        execute(_INSERT_VERSION, self._version(row, revision, at))
         execute("COMMIT")
         self._revision, self._sizes[key] = revision, size
         return revision
 
     def get(self, key: str) -> object:
         """As :meth:`Side.get`."""
-        (row,) = self._cursor.execute(_GET, (STREAM, SCOPE, key)).fetchall()
+        (row,) = self._cursor.execute(_GET, (self._stream, SCOPE, key)).fetchall()
         return row, orjson.loads(row[2])
 
     def batch(self, items: Sequence[Item]) -> object:
@@ -113,21 +126,28 @@ class HandWrittenSQLite:
         growth = sum(len(row.value) - self._sizes[row.key] for row in rows)
         revision = self._revision + len(rows)
         self._cursor.execute("BEGIN IMMEDIATE")
-        head = (revision, growth, microseconds(now), STREAM, self._revision)
+        head = (revision, growth, microseconds(now), self._stream, self._revision)
         if self._cursor.execute(_MOVE_HEAD, head).rowcount == 0:
             raise Conflict
-        self._insert(rows, microseconds(now))
+        self._insert(rows, now)
         self._cursor.execute("COMMIT")
         self._revision = revision
         self._sizes.update((row.key, len(row.value)) for row in rows)
         return revision
 
-    def _insert(self, rows: Sequence[Row], at: int) -> None:
+    def _insert(self, rows: Sequence[Row], now: datetime) -> None:
+        at, many = microseconds(now), self._cursor.executemany
         numbered = list(enumerate(rows, self._revision + 1))
-        many = self._cursor.executemany
-        many(_INSERT_EVENT, [(STREAM, revision, TOPIC, row.state) for revision, row in numbered])
-        many(_PUT_ENTRY, [_entry(row, revision, at) for revision, row in numbered])
-        many(_INSERT_VERSION, [_version(row, revision, at) for revision, row in numbered])
+        many(_INSERT_EVENT, [(self._stream, revision, TOPIC, row.state) for revision, row in numbered])
+        many(_PUT_ENTRY, [self._entry(row, revision, at) for revision, row in numbered])
+        many(_INSERT_VERSION, [self._version(row, revision, at) for revision, row in numbered])
+
+    def _entry(self, row: Row, revision: int, at: int) -> tuple[Any, ...]:
+        size = len(row.value)
+        return (self._stream, SCOPE, row.key, row.value, size, revision, revision, at, at, None, ACTOR, RUN)
+
+    def _version(self, row: Row, revision: int, at: int) -> tuple[Any, ...]:
+        return (self._stream, SCOPE, row.key, revision, "set", len(row.value), at, None, ACTOR, RUN)
 
     def forget(self) -> None:
         """As :meth:`Side.forget`."""
@@ -136,11 +156,3 @@ class HandWrittenSQLite:
     def close(self) -> None:
         """As :meth:`Side.close`."""
         self._connection.close()
-
-
-def _entry(row: Row, revision: int, at: int) -> tuple[Any, ...]:
-    return (STREAM, SCOPE, row.key, row.value, len(row.value), revision, revision, at, at, None, ACTOR, RUN)
-
-
-def _version(row: Row, revision: int, at: int) -> tuple[Any, ...]:
-    return (STREAM, SCOPE, row.key, revision, "set", len(row.value), at, None, ACTOR, RUN)

@@ -13,14 +13,16 @@ from time import perf_counter
 _SYNCS = 200
 
 
-def facts() -> dict[str, str]:
-    """The machine's facts, by what they are called."""
-    return {
-        "CPU": f"{_cpu()}, {os.cpu_count()} cores",
-        "System": f"{platform.system()} {platform.release()}",
-        "Disk": f"{_sync_microseconds():.0f} µs to append 4 KiB and fdatasync, in the temporary directory",
-        "Python": f"{platform.python_version()}, psycopg {version('psycopg')}, orjson {version('orjson')}",
-    }
+def facts() -> str:
+    """The machine's facts, in one line."""
+    return "; ".join(
+        (
+            f"{_cpu()}, {os.cpu_count()} cores",
+            f"{platform.system()} {platform.release()}",
+            f"{_sync_microseconds():.0f} µs to append 4 KiB and fdatasync, in the temporary directory",
+            f"Python {platform.python_version()}, psycopg {version('psycopg')}, orjson {version('orjson')}",
+        )
+    )
 
 
 def _cpu() -> str:

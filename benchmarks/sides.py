@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import orjson
-
 import keyledger
-from benchmarks.workload import ACTOR, PARTITION, RUN, SCOPE, STREAM, Item
-from keyledger.domain.commands import Attribution, Batch, PartitionCommand, Set
-from keyledger.domain.quota import Limits
+from benchmarks.workload import ACTOR, PARTITION, RUN, Item, stream
 from keyledger.domain.values import JSONValue
 
-LOAD_BATCH = 1_000
-_LIMITS = Limits(max_bytes=None, max_keys=10_000_000)
+MAX_KEYS = 10_000_000
 
 
 class Conflict(Exception):  # noqa: N818 - it is what hand-written SQL would meet and try again
-    """The head had moved: never here, as there is one writer."""
+    """The head had moved: never here, as each partition has one hand-written writer."""
 
 
 class Side(Protocol):
-    """One partition, written and read by one thread."""
-
-    def load(self, items: Sequence[Item]) -> None:
-        """Set all of them in order, fast, in an empty partition."""
+    """One partition, as one program writes and reads it."""
 
     def set(self, key: str, value: JSONValue) -> object:
         """Give a key a value."""
@@ -43,34 +35,32 @@ class Side(Protocol):
         """Release the connections."""
 
 
+class HandWritten(Side, Protocol):
+    """The limit: SQL written for these rows alone."""
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Set all of them in order in a new partition, by the fastest way to get the rows in."""
+
+
 class Keyledger:
     """Ours, as users open it, without a quota."""
 
-    def __init__(self, url: str, schema: str = "public") -> None:
-        self._ledger = keyledger.open(url, quota=None, max_keys=_LIMITS.max_keys, schema=schema)
-        self._writer = self._ledger._writer  # noqa: SLF001 - to load and to forget, which is never timed
-        self._kv = self._ledger.partition(PARTITION, actor=ACTOR, run_id=RUN)
-        self.set, self.get = self._kv.set, self._kv.get
-
-    def load(self, items: Sequence[Item]) -> None:
-        """As :meth:`Side.load`: by the writer, as a batch that repeats a key looks up what it returns for each."""
-        for start in range(0, len(items), LOAD_BATCH):
-            some = items[start : start + LOAD_BATCH]
-            actions = tuple(Set(SCOPE, key, orjson.dumps(value)) for key, value in some)
-            by = Attribution(self._writer.new_request_id(), ACTOR, RUN)
-            self._writer.execute(STREAM, PartitionCommand(Batch(actions), by, _LIMITS))
+    def __init__(self, url: str, partition: str = PARTITION) -> None:
+        self.ledger = keyledger.open(url, quota=None, max_keys=MAX_KEYS, max_value_bytes=1_000_000)
+        self.kv = self.ledger.partition(partition, actor=ACTOR, run_id=RUN)
+        self.set, self.get, self._stream = self.kv.set, self.kv.get, stream(partition)
 
     def batch(self, items: Sequence[Item]) -> object:
         """As :meth:`Side.batch`; what it returns is not asked for, as the other side makes nothing of the kind."""
-        with self._kv.batch() as batch:
+        with self.kv.batch() as batch:
             for key, value in items:
                 batch.set(key, value)
         return batch
 
     def forget(self) -> None:
-        """As :meth:`Side.forget`."""
-        self._writer.forget(STREAM)
+        """As :meth:`Side.forget`: what nobody needs but a benchmark, and is never timed."""
+        self.ledger._writer.forget(self._stream)  # noqa: SLF001
 
     def close(self) -> None:
         """As :meth:`Side.close`."""
-        self._ledger.close()
+        self.ledger.close()

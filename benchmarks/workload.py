@@ -1,11 +1,12 @@
-"""What both sides write: one partition, keys of one length, values of 64 bytes, and their events' state."""
+"""What every side writes: partitions of keys of one length, values of chosen sizes, and their events' state."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
+from random import Random
 from typing import NamedTuple, TypeAlias
 
 import orjson
@@ -13,7 +14,6 @@ import orjson
 from keyledger.domain.values import JSONValue
 
 PARTITION = "bench"
-STREAM = f"partition:{PARTITION}"
 SCOPE = "skill"
 ACTOR = "ada"
 RUN = "r-17"
@@ -22,15 +22,39 @@ TOPIC = "kv.KeySet"
 Item: TypeAlias = tuple[str, JSONValue]
 """A key and the value to give it."""
 
+SMALL = 64
+"""Bytes of the JSON text of a value where no other size is said."""
+
+_WORDS = ("cloud", "degree", "lake", "morning", "north", "pressure", "rain", "river", "snow", "station", "wind")
+_TEXT = " ".join(Random(17).choices(_WORDS, k=5_000))
+
+
+def stream(partition: str) -> str:
+    """The name that a partition's rows bear."""
+    return f"partition:{partition}"
+
 
 def key(number: int) -> str:
     """The name of the key of that number."""
     return f"city/{number:06d}"
 
 
-def values() -> Iterator[JSONValue]:
-    """Values that differ, each of 64 bytes as JSON text."""
-    return ({"city": "Ljubljana", "t": 21.5, "unit": "C", "n": number, "ok": True} for number in count(1_000_000))
+def values(size: int = SMALL) -> Iterator[JSONValue]:
+    """Values that differ, each of ``size`` bytes as JSON text: 64, or more than 80."""
+    padding = size - SMALL - len(',"note":""')
+    for number in count(1_000_000):
+        value = {"city": "Ljubljana", "t": 21.5, "unit": "C", "n": number, "ok": True}
+        if size > SMALL:
+            start = number % 1_000
+            value["note"] = _TEXT[start : start + padding]
+        yield value
+
+
+def chunks(items: Iterable[Item], size: int = 20_000) -> Iterator[list[Item]]:
+    """The items, so many at a time: what is loaded need never be in memory as a whole."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 class Row(NamedTuple):

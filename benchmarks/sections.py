@@ -1,0 +1,20 @@
+"""The sections of the performance page, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks import beside, disk, limit, memory, processes, threads, upkeep
+from benchmarks.bench import Bench, Result
+
+SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
+    "limit": limit.run,
+    "threads": threads.run,
+    "processes": processes.run,
+    "delay": threads.run_delayed,
+    "upkeep": upkeep.run,
+    "beside": beside.run,
+    "disk": disk.run,
+    "memory": memory.run,
+}
+"""What measures each, by the name that the options and the page's markers use."""
