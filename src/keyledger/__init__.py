@@ -6,6 +6,9 @@ the history, the usage and the audit all come from those events.
 
 from __future__ import annotations
 
+import importlib
+import typing
+
 from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
@@ -46,8 +49,28 @@ from keyledger.domain.records import (
     Version,
 )
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
+from keyledger.opening_async import open_async
+
+if typing.TYPE_CHECKING:
+    from keyledger.adapters.aio.batch import AsyncPendingBatch
+    from keyledger.adapters.aio.ledger import AsyncLedger
+    from keyledger.adapters.aio.partition import AsyncPartition
+
+_WITH_ASYNCIO = {"AsyncLedger": "ledger", "AsyncPartition": "partition", "AsyncPendingBatch": "batch"}
+
+
+def __getattr__(name: str) -> object:
+    """The classes for asyncio, imported when somebody asks for them: asyncio takes 20 ms."""
+    if name not in _WITH_ASYNCIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"keyledger.adapters.aio.{_WITH_ASYNCIO[name]}")
+    return globals().setdefault(name, getattr(module, name))
+
 
 __all__ = [
+    "AsyncLedger",
+    "AsyncPartition",
+    "AsyncPendingBatch",
     "Entry",
     "GlobalQuotaExceededError",
     "ImportReport",
@@ -84,4 +107,5 @@ __all__ = [
     "ValueTooLargeError",
     "Version",
     "open",
+    "open_async",
 ]

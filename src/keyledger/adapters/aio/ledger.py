@@ -1,0 +1,127 @@
+"""A ledger whose operations are awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from keyledger.adapters.aio.partition import AsyncPartition
+from keyledger.adapters.aio.threads import Threads
+from keyledger.domain import arguments
+from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
+from keyledger.domain.ports import Storage
+from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
+
+
+class _StoppedError(Exception):
+    """The task that asked for this was cancelled."""
+
+
+class AsyncLedger:
+    """An open ledger, for asyncio: :class:`Ledger` with the same arguments, results and errors.
+
+    Usable from several event loops and threads, and in a forked child.
+    """
+
+    def __init__(self, ledger: Ledger, threads: Threads) -> None:
+        self._ledger, self._threads = ledger, threads
+
+    @property
+    def storage(self) -> Storage:
+        """What stands underneath, for adapters and their tests; its shape is no promise."""
+        return self._ledger.storage
+
+    def partition(
+        self,
+        partition_id: str,
+        *,
+        actor: str | None = None,
+        run_id: str | None = None,
+        root_run_id: str | None = None,
+        tool: str | None = None,
+    ) -> AsyncPartition:
+        """As ``Ledger.partition``; it is not awaited, as a handle is made without a look at the storage."""
+        kv = self._ledger.partition(partition_id, actor=actor, run_id=run_id, root_run_id=root_run_id, tool=tool)
+        return AsyncPartition(kv, self._threads)
+
+    async def partitions(
+        self, *, prefix: str = "", limit: int = arguments.DEFAULT_PAGE, after: str = ""
+    ) -> Page[PartitionInfo]:
+        """As ``Ledger.partitions``."""
+        return await self._threads.read(partial(self._ledger.partitions, prefix=prefix, limit=limit, after=after))
+
+    async def delete_partition(
+        self, partition_id: str, *, actor: str | None = None, run_id: str | None = None
+    ) -> bool:
+        """As ``Ledger.delete_partition``."""
+        deletion = partial(self._ledger.delete_partition, partition_id, actor=actor, run_id=run_id)
+        return await self._threads.work(deletion)
+
+    async def import_lines(
+        self,
+        lines: Iterable[str],
+        *,
+        source: str,
+        stop: bool = False,
+        on_error: Callable[[int, KeyledgerError], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """As ``Ledger.import_lines``; ``lines`` are taken, and the functions called, in another thread.
+
+        Cancelled, it ends before the next batch of 500 lines.
+        """
+        cancelled = Event()
+        importing = partial(
+            self._ledger.import_lines,
+            _until(cancelled, lines),
+            source=source,
+            stop=stop,
+            on_error=on_error,
+            progress=progress,
+        )
+        return await self._threads.work(importing, cancelled)
+
+    async def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
+        """As ``Ledger.sweep``; cancelled, it still ends up to ``limit`` entries."""
+        return await self._threads.work(partial(self._ledger.sweep, limit=limit))
+
+    async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
+        """As ``Ledger.rebuild``; ``progress`` is called in another thread.
+
+        Cancelled, it leaves the partition that it is at as it was; those before it are rebuilt.
+        """
+        cancelled = Event()
+
+        def step(done: int, total: int) -> None:
+            if cancelled.is_set():
+                raise _StoppedError
+            if progress is not None:
+                progress(done, total)
+
+        return await self._threads.work(partial(self._ledger.rebuild, progress=step), cancelled)
+
+    async def close(self) -> None:
+        """As ``Ledger.close``: what was begun is finished; who waits for more gets LedgerClosedError."""
+        await self._threads.close(self._ledger.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _until(cancelled: Event, lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if cancelled.is_set():
+            raise _StoppedError
+        yield line

@@ -1,0 +1,61 @@
+"""Opening a ledger for asyncio."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from keyledger.domain.ports import Clock
+from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS
+from keyledger.domain.values import MAX_VALUE_BYTES
+from keyledger.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_URL
+from keyledger.opening import open as open_ledger
+
+if TYPE_CHECKING:
+    from eventsourcing.persistence import Cipher, Compressor
+
+    from keyledger.adapters.aio.opening import Opening
+
+
+def open_async(
+    url: str = DEFAULT_URL,
+    *,
+    quota: int | None = DEFAULT_QUOTA_BYTES,
+    global_quota: int | None = None,
+    max_value_bytes: int = MAX_VALUE_BYTES,
+    max_keys: int = MAX_KEYS,
+    tree_quota: int = DEFAULT_TREE_BYTES,
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    create: bool = True,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    schema: str = "public",
+    pool_size: int = 10,
+    clock: Clock | None = None,
+    cipher: Cipher | None = None,
+    compressor: Compressor | None = None,
+) -> Opening:
+    """Open a ledger for asyncio: as :func:`keyledger.open`, to be awaited or entered by ``async with``.
+
+    ``pool_size`` is with every store the most threads that read and commit, beside as many for imports, sweeps
+    and rebuilds. It does not bound the tasks.
+    """
+    from keyledger.adapters.aio.opening import Opening  # noqa: PLC0415 - imports asyncio, which takes 20 ms
+
+    connect = partial(
+        open_ledger,
+        url,
+        quota=quota,
+        global_quota=global_quota,
+        max_value_bytes=max_value_bytes,
+        max_keys=max_keys,
+        tree_quota=tree_quota,
+        lock_timeout=lock_timeout,
+        create=create,
+        synchronous=synchronous,
+        schema=schema,
+        pool_size=pool_size,
+        clock=clock,
+        cipher=cipher,
+        compressor=compressor,
+    )
+    return Opening(connect, pool_size)

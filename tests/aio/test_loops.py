@@ -1,0 +1,281 @@
+"""Loops that go on while a store waits, that end, or are several; closing; many tasks on few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+import keyledger
+from keyledger.adapters.aio.opening import Opening
+from keyledger.adapters.postgres.storage import PostgresStorage
+from keyledger.domain.ports import Commit
+from tests.aio.running import Gate, in_loop, lined_up, threads_of_ledgers, turns
+
+Open = Callable[..., Opening]
+Options = dict[str, Any]
+
+
+@in_loop
+async def test_the_loop_goes_on_while_a_lock_of_the_database_is_waited_for(options: Options) -> None:
+    other = await asyncio.to_thread(keyledger.open, **options)
+    async with keyledger.open_async(**options, lock_timeout=60) as ledger:
+        kv = ledger.partition("p")
+        await kv.set("a", 1)
+        with other.storage.exclusive("partition:p"):
+            (write,) = await lined_up(kv.set("a", 2))
+            for _ in range(100):
+                found = await kv.get("a")
+                assert found is not None
+                assert found.value == 1
+            assert not write.done()
+        assert (await write).revision == 2
+    other.close()
+
+
+@in_loop
+async def test_the_loop_goes_on_while_the_memory_is_locked() -> None:
+    locked, unlock = threading.Event(), threading.Event()
+    async with keyledger.open_async("memory://") as ledger:
+        kv, storage = ledger.partition("p"), ledger.storage
+
+        def hold() -> None:
+            storage.hold()
+            locked.set()
+            assert unlock.wait(30)
+            storage.release()
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        assert await asyncio.to_thread(locked.wait, 30)
+        tasks = await lined_up(kv.set("a", 1), kv.get("a"), ledger.partitions(), ledger.sweep(), kv.increment("n"))
+        await turns(100)
+        assert not any(task.done() for task in tasks)
+        unlock.set()
+        await asyncio.gather(*tasks)
+        await asyncio.to_thread(holding.join)
+
+
+@in_loop
+async def test_partitions_do_not_wait_for_one_that_is_held(options: Options) -> None:
+    """However many tasks wait in one lane, they hold one thread."""
+    other = await asyncio.to_thread(keyledger.open, **options)
+    async with keyledger.open_async(**options, pool_size=2, lock_timeout=60) as ledger:
+        slow, quick = ledger.partition("slow"), ledger.partition("quick")
+        await slow.set("a", 1)
+        with other.storage.exclusive("partition:slow"):
+            writes = await lined_up(*(slow.increment("n") for _ in range(50)))
+            await quick.get("a")
+            if isinstance(ledger.storage, PostgresStorage):  # on SQLite one lock stands for the whole file
+                await quick.set("a", 1)
+            assert not any(write.done() for write in writes)
+        assert [entry.value for entry in await asyncio.gather(*writes)] == list(range(1, 51))
+    other.close()
+
+
+@in_loop
+async def test_a_thousand_tasks_share_few_threads_and_connections(
+    opening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opening(pool_size=3) as ledger:
+        before, threads, connections = threads_of_ledgers(), set[threading.Thread](), set[int]()
+        commit = ledger.storage.commit
+
+        def counted(what: Commit) -> None:
+            threads.update(threads_of_ledgers() - before)
+            if isinstance(ledger.storage, PostgresStorage):
+                connections.add(ledger.storage.datastore.pool.get_stats()["pool_size"])
+            commit(what)
+
+        monkeypatch.setattr(ledger.storage, "commit", counted)
+
+        async def work(number: int) -> int:
+            kv = ledger.partition(f"p{number % 20}")
+            await kv.set(f"k{number}", number)
+            found = await kv.get(f"k{number}")
+            assert found is not None
+            return int(str(found.value)) + (await ledger.partition("shared").increment("n")).revision
+
+        assert sum(await asyncio.gather(*map(work, range(1_000)))) == sum(range(1_000)) + sum(range(1, 1_001))
+        assert len(threads) == 3
+        assert max(connections, default=3) <= 3
+
+
+@in_loop
+async def test_closing_finishes_what_was_begun_and_refuses_the_rest(
+    opening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, ledger = threads_of_ledgers(), await opening()
+    kv, gate = ledger.partition("p"), Gate(ledger, monkeypatch)
+    writes = await lined_up(*(kv.increment("n") for _ in range(10)))
+    await gate.reached()
+    first, second = await lined_up(ledger.close(), ledger.close())
+    for use in (kv.get, kv.increment):
+        with pytest.raises(keyledger.LedgerClosedError):
+            await use("n")
+    assert not first.done()
+    gate.open()
+    assert [entry.value for entry in await asyncio.gather(*writes)] == list(range(1, 11))
+    await asyncio.gather(first, second)
+    await ledger.close()
+    with pytest.raises(keyledger.LedgerClosedError):
+        await ledger.sweep()
+    assert threads_of_ledgers() <= before
+
+
+@in_loop
+async def test_a_cancelled_close_is_done_before_the_cancellation_goes_on(
+    opening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = await opening()
+    kv, gate = ledger.partition("p"), Gate(ledger, monkeypatch)
+    (write,) = await lined_up(kv.set("a", 1))
+    await gate.reached()
+    (closing,) = await lined_up(ledger.close())
+    closing.cancel()
+    await turns()
+    assert not closing.done()
+    gate.open()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert (await write).revision == 1
+    with pytest.raises(keyledger.LedgerClosedError):
+        await kv.get("a")
+
+
+def test_a_loop_that_ends_settles_its_writes(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As asyncio.run does: it cancels what is left, and waits for it."""
+    ledgers: list[keyledger.AsyncLedger] = []
+
+    async def leave() -> None:
+        ledger = await opening()
+        ledgers.append(ledger)
+        kv, gate = ledger.partition("p"), Gate(ledger, monkeypatch)
+        left.extend(await lined_up(kv.set("a", 1), kv.set("b", 1), gate.open_when_cancelled()))
+        await gate.reached()
+
+    left: list[asyncio.Task[Any]] = []
+    asyncio.run(leave())
+    assert all(task.cancelled() for task in left)
+    asyncio.run(find_and_close(ledgers[0], ["a"]))
+
+
+async def find_and_close(ledger: keyledger.AsyncLedger, keys: list[str]) -> None:
+    async with ledger:
+        assert [entry.key for entry in await ledger.partition("p").list()] == keys
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_a_loop_closed_over_a_write_does_not_lose_it(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def begin() -> tuple[keyledger.AsyncLedger, Gate, list[asyncio.Task[Any]]]:
+        ledger = await opening()
+        kv, gate = ledger.partition("p"), Gate(ledger, monkeypatch)
+        tasks = await lined_up(kv.set("a", 1), kv.set("b", 1))
+        await gate.reached()
+        return ledger, gate, tasks
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it tells of the tasks that are destroyed here
+    ledger, gate, tasks = loop.run_until_complete(begin())
+    loop.close()
+    gate.open()
+
+    async def go_on() -> None:
+        assert (await ledger.partition("p").set("c", 1)).revision == 3
+
+    asyncio.run(go_on())
+    asyncio.run(find_and_close(ledger, ["a", "b", "c"]))
+    del tasks
+    gc.collect()
+
+
+def test_several_loops_in_several_threads_share_a_ledger(opening: Open) -> None:
+    async def count(ledger: keyledger.AsyncLedger) -> None:
+        kv = ledger.partition("p")
+        await asyncio.gather(*(kv.increment("n") for _ in range(50)))
+
+    async def opened() -> keyledger.AsyncLedger:
+        return await opening()
+
+    ledger = asyncio.run(opened())
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(asyncio.run, count(ledger)) for _ in range(4)]:
+            future.result(60)
+
+    async def check() -> None:
+        async with ledger:
+            history = await ledger.partition("p").history("n", limit=1_000)
+            assert [version.value for version in history] == list(range(200, 0, -1))
+
+    asyncio.run(check())
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_can_use_the_ledger_and_so_can_its_parent(options: Options) -> None:
+    async def opened() -> keyledger.AsyncLedger:
+        return await keyledger.open_async(**options)
+
+    async def count(ledger: keyledger.AsyncLedger) -> None:
+        kv = ledger.partition("p")
+        await asyncio.gather(*(kv.increment("n") for _ in range(20)))
+        assert await kv.get("n") is not None
+
+    ledger = asyncio.run(opened())
+    asyncio.run(count(ledger))
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            asyncio.run(count(ledger))
+            status = 0
+        finally:
+            os._exit(status)
+    asyncio.run(count(ledger))
+    assert os.waitpid(child, 0)[1] == 0
+
+    async def check() -> None:
+        async with ledger:
+            assert (await ledger.partition("p").increment("n")).value == 61
+
+    asyncio.run(check())
+
+
+@in_loop
+async def test_callbacks_and_reads_see_the_context_of_their_task(opening: Open) -> None:
+    name: ContextVar[str] = ContextVar("name")
+    name.set("ada")
+    seen: list[str] = []
+    async with opening() as ledger:
+        report = await ledger.import_lines(["{}"], source="s", on_error=lambda _, __: seen.append(name.get()))
+        assert report.failed == 1
+        await ledger.rebuild(progress=lambda _, __: seen.append(name.get()))
+    assert seen == ["ada"]
+
+
+@in_loop
+async def test_where_no_thread_can_be_started_a_write_is_done_once_and_a_read_refused(
+    opening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opening() as ledger:
+        kv = ledger.partition("p")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            assert (await kv.increment("n")).value == 1
+            with pytest.raises(keyledger.StorageUnavailableError, match="no thread"):
+                await kv.get("n")
+            with pytest.raises(keyledger.StorageUnavailableError, match="no thread"):
+                await ledger.delete_partition("p")
+        assert (await kv.increment("n")).value == 2
+        assert len(await kv.history("n")) == 2
+
+
+def no_thread(thread: threading.Thread) -> None:
+    del thread
+    raise RuntimeError("can't start new thread")

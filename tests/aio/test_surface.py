@@ -1,0 +1,61 @@
+"""The async classes have what the others have, under the same names with the same parameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import keyledger
+
+PAIRS = [
+    (keyledger.Ledger, keyledger.AsyncLedger),
+    (keyledger.Partition, keyledger.AsyncPartition),
+    (keyledger.PendingBatch, keyledger.AsyncPendingBatch),
+]
+NOT_AWAITED = {("AsyncLedger", "partition"), ("AsyncPartition", "batch")}
+"""What only makes an object; so does everything of a batch."""
+
+
+def members(owner: type) -> set[str]:
+    return {name for name in vars(owner) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("plain", "awaited"), PAIRS)
+def test_every_public_member_is_there(plain: type, awaited: type) -> None:
+    called_by_the_interpreter = {"reset_after_fork"}
+    assert members(awaited) - {"storage"} == members(plain) - called_by_the_interpreter
+
+
+@pytest.mark.parametrize(
+    ("plain", "awaited", "name"),
+    [(plain, awaited, name) for plain, awaited in PAIRS for name in sorted(members(plain) & members(awaited))],
+)
+def test_a_member_takes_and_returns_the_same(plain: type, awaited: type, name: str) -> None:
+    ours, theirs = getattr(awaited, name), vars(plain)[name]
+    if not inspect.isfunction(theirs):
+        assert type(vars(awaited)[name]) is type(theirs)
+        return
+    signature, expected = inspect.signature(ours), inspect.signature(theirs)
+    assert signature.parameters == expected.parameters
+    if (awaited.__name__, name) in NOT_AWAITED:
+        assert not inspect.iscoroutinefunction(ours)
+        assert signature.return_annotation == f"Async{expected.return_annotation}"
+    else:
+        assert inspect.iscoroutinefunction(ours) is (awaited is not keyledger.AsyncPendingBatch)
+        assert signature.return_annotation == expected.return_annotation
+
+
+def test_both_ways_to_open_take_the_same() -> None:
+    assert inspect.signature(keyledger.open_async).parameters == inspect.signature(keyledger.open).parameters
+
+
+def test_a_difference_would_be_found() -> None:
+    class Drifted:
+        async def get(self, key: str) -> Any: ...
+
+    with pytest.raises(AssertionError):
+        test_every_public_member_is_there(keyledger.Partition, Drifted)
+    with pytest.raises(AssertionError):
+        test_a_member_takes_and_returns_the_same(keyledger.Partition, Drifted, "get")

@@ -1,0 +1,63 @@
+"""The async ledger, called as if it were the other one: so that one contract holds for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import isawaitable
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+from keyledger import AsyncPartition, AsyncPendingBatch
+
+
+class Blocking:
+    """Something whose methods are awaited, in a loop that runs elsewhere, by whoever calls them."""
+
+    def __init__(self, target: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._target, self._loop = target, loop
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        return self._blocking(found) if callable(found) else found
+
+    def _blocking(self, method: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = method(*args, **kwargs)
+            if isawaitable(result):
+                return self._wait(result)
+            return (
+                Blocking(result, self._loop) if isinstance(result, AsyncPartition | AsyncPendingBatch) else result
+            )
+
+        return call
+
+    def _wait(self, awaitable: Any) -> Any:
+        async def awaited() -> Any:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(60)
+
+    def __enter__(self) -> Self:
+        entered = self._wait(self._target.__aenter__())
+        assert entered is self._target
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._wait(self._target.__aexit__(kind, error, traceback))
+
+
+@contextmanager
+def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
