@@ -1,7 +1,8 @@
 """The write path: from a command to one transaction, at a cost that no stream's length changes.
 
 The first attempt is optimistic, on the cached head; the commit fails as a whole if that head has moved. The
-next holds the stream's write lock, reloads and decides again, so nobody can move the head under it. Nothing
+next holds the stream's write lock, reloads and decides again, so nobody can move the head under it. So do the
+writes after it, with no optimistic attempt, until one finds the head where this process had left it. Nothing
 is refused on a cached state: another process may have changed what refuses.
 """
 
@@ -140,13 +141,14 @@ class Writer:
 
     def _commit(self, stream: str, group: list[Slot]) -> None:
         suspect: _UnconfirmedError | None = None
-        try:
-            return self._attempt_optimistically(stream, group)
-        except (QuotaExceededError, HeadMovedError):
-            pass
-        except _UnconfirmedError as unconfirmed:
-            suspect = unconfirmed
-        self._cache.drop(stream)
+        if not self._cache.is_shared(stream):
+            try:
+                return self._attempt_optimistically(stream, group)
+            except (QuotaExceededError, HeadMovedError):
+                pass
+            except _UnconfirmedError as unconfirmed:
+                suspect = unconfirmed if unconfirmed.unknown else None
+            self._cache.drop(stream)
         offered: list[_Offer] = []
         try:
             return self._attempt_until_confirmed(stream, group, offered, suspect)
@@ -206,12 +208,14 @@ class Writer:
                 return self._tell(stream, group, keys, suspect.decision)
             if suspect is not None:
                 suspect.unknown = False
-            loaded = self._load(session, stream, requests, keys)
+            found = self._load(session, stream, requests, keys)
+            shared = self._cache.at(stream, found) is None
+            loaded = self._cache.merged(stream, found)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            return self._finish(session, stream, group, keys, decision)
+            return self._finish(session, stream, group, keys, decision, shared=shared)
 
     def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
@@ -234,7 +238,14 @@ class Writer:
         return decision
 
     def _finish(
-        self, session: Session, stream: str, group: list[Slot], keys: tuple[EntryKey, ...], decision: Decision
+        self,
+        session: Session,
+        stream: str,
+        group: list[Slot],
+        keys: tuple[EntryKey, ...],
+        decision: Decision,
+        *,
+        shared: bool = False,
     ) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
@@ -251,11 +262,19 @@ class Writer:
                 session.commit(commit)
             except HeadMovedError as moved:
                 raise _UnconfirmedError(commit, decision, unknown=moved.unknown) from None
-        self._tell(stream, group, keys, decision)
+        self._tell(stream, group, keys, decision, shared=shared)
 
-    def _tell(self, stream: str, group: list[Slot], keys: tuple[EntryKey, ...], decision: Decision) -> None:
+    def _tell(
+        self,
+        stream: str,
+        group: list[Slot],
+        keys: tuple[EntryKey, ...],
+        decision: Decision,
+        *,
+        shared: bool = False,
+    ) -> None:
         if decision.whole:
-            self._cache.put(stream, Slice(decision.state, decision.leases), keys)
+            self._cache.put(stream, Slice(decision.state, decision.leases), keys, shared=shared)
         else:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):
