@@ -1,21 +1,19 @@
-"""What users get back. All of it immutable; times are UTC, sizes are bytes, ttl_seconds are whole seconds.
-
-Entry and Version, of which a read makes many, are named tuples: they are made at half a dataclass's cost.
-"""
+"""What users get back. All of it immutable; times are UTC, sizes are bytes, ttl_seconds are whole seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from keyledger.domain.values import JSONValue
 
 T = TypeVar("T")
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """A key's current value.
 
     ``revision`` is the partition's revision that last changed the key, ``create_revision`` the one that
@@ -37,7 +35,8 @@ class Entry(NamedTuple):
     run_id: str | None
 
 
-class Version(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Version:
     """One change of a key: what was done, by whom, in which run.
 
     ``operation`` is set, increment, delete, expire or partition_deleted. ``value`` is what the key held
