@@ -25,14 +25,17 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     page = Page(options.write, options.only) if options.write else None
     console, errors = Console(width=max(Console().width, 120)), Console(stderr=True)
-    failed = False
-    with _engines(options.engine) as engines, errors.status("") as status:
+    effort, failed = QUICK if options.quick else FULL, False
+    with (
+        _engines(options.engine) as engines,
+        errors.status("") as status,
+        closing(Bench(engines, effort, status.update)) as bench,
+    ):
         facts = "; ".join([machine.facts(), *(engine.facts for engine in engines)])
         for name in options.only:
             began = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
             try:
-                with closing(Bench(engines, QUICK if options.quick else FULL, status.update)) as bench:
-                    results = SECTIONS[name](bench)
+                results = SECTIONS[name](bench)
             except Exception:  # noqa: BLE001 - the other sections are measured all the same
                 errors.print_exception()
                 failed = True

@@ -16,10 +16,11 @@ _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "grid.color": "#dddddd",
     "legend.fontsize": 8,
-    "legend.framealpha": 1,
+    "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "keyledger",
 }
+_BELOW = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
 _COLOURS = ("#1b6ca8", "#c0504d", "#5b8c3a", "#8064a2", "#d98c1f", "#4bacc6")
 _TARGET = "#222222"
 
@@ -42,7 +43,7 @@ class Chart(ABC):
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         with mpl.rc_context(_STYLE):
-            figure = Figure(figsize=(4.2 * len(self.panels), 3.2), layout="constrained")
+            figure = Figure(figsize=(4.2 * len(self.panels), 3.8), layout="constrained")
             all_axes = figure.subplots(1, len(self.panels), squeeze=False)[0]
             for axes, (title, panel) in zip(all_axes, self.panels.items(), strict=True):
                 axes.set_title(title)
@@ -55,7 +56,7 @@ class Chart(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Lines(Chart):
-    """Panels of lines by name, each of points by x; an x of 0 finds its place beside the powers of ten."""
+    """Panels of lines by name, each of points by x, which grows by powers."""
 
     panels: Mapping[str, Mapping[str, Mapping[float, float]]]
     x: str
@@ -66,11 +67,11 @@ class Lines(Chart):
             axes.plot(list(points), list(points.values()), marker="o", markersize=4, color=colour, label=name)
         axes.set(xlabel=self.x, ylabel=self.y, xscale="log")
         axes.set_xticks(sorted({x for points in panel.values() for x in points}))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.legend()
+        axes.legend(**_BELOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,12 @@ class Ratios(Chart):
         axes.axvline(1, color=_TARGET, linewidth=0.8, linestyle=":")
         axes.set(xlabel="ratio to hand-written SQL", xlim=(0, None))
         axes.grid(visible=False, axis="y")
-        axes.legend(loc="lower right")
+        axes.legend(**_BELOW, markerscale=0.5)
+
+
+def _short(number: float) -> str:
+    """A round number in few letters: 100k, 1M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:g}{letter}"
+    return f"{number:g}"

@@ -109,8 +109,10 @@ def _measured(bench: Bench) -> list[Measurement]:
                     compared = _compared(operation, bench.effort, *sides)
                     found.append(Measurement(engine.name, operation, size, compared))
             check_equal(place, other)
-    order = list(OPERATIONS)
-    return sorted(found, key=lambda each: (each.engine, each.size.unit, order.index(each.operation)))
+    engines, order = [engine.name for engine in bench.engines], list(OPERATIONS)
+    return sorted(
+        found, key=lambda each: (engines.index(each.engine), each.size.unit, order.index(each.operation))
+    )
 
 
 def _compared(operation: str, effort: Effort, ours: Timed, theirs: Timed) -> Comparison:
@@ -166,7 +168,7 @@ def _curves(groups: Sequence[Sequence[Measurement]]) -> dict[str, dict[str, dict
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for group in groups:
         first = group[0]
-        name = f"{OPERATIONS[first.operation]}, {first.size.unit}"
+        name = OPERATIONS[first.operation] + (", one key" if first.size.unit == "revisions" else "")
         points: dict[float, float] = {each.size.number: each.compared.ratio for each in group}
         curves.setdefault(NAMES[first.engine], {})[name] = points
     return curves
