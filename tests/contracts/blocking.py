@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from inspect import isawaitable
 from threading import Thread
 from types import TracebackType
@@ -28,11 +28,18 @@ class Blocking:
             result = method(*args, **kwargs)
             if isawaitable(result):
                 return self._wait(result)
+            if isinstance(result, AsyncIterator):
+                return self._iterated(result)
             return (
                 Blocking(result, self._loop) if isinstance(result, AsyncPartition | AsyncPendingBatch) else result
             )
 
         return call
+
+    def _iterated(self, items: AsyncIterator[Any]) -> Iterator[Any]:
+        with suppress(StopAsyncIteration):
+            while True:
+                yield self._wait(anext(items))
 
     def _wait(self, awaitable: Any) -> Any:
         async def awaited() -> Any:

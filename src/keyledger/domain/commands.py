@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias, assert_never
 
 from keyledger.domain.quota import Limits
@@ -26,12 +26,12 @@ class Attribution(NamedTuple):
 
 
 class Set(NamedTuple):
-    """Give a key a value; without a ``ttl`` (seconds) an earlier one is cleared."""
+    """Give a key a value; without a ``ttl`` (seconds, or exactly a timedelta) an earlier one is cleared."""
 
     scope: str
     key: str
     value: bytes
-    ttl: float | None = None
+    ttl: float | timedelta | None = None
     if_revision: int | None = None
 
 
@@ -42,7 +42,7 @@ class Increment(NamedTuple):
     key: str
     delta: int = 1
     initial_value: int = 0
-    ttl: float | None = None
+    ttl: float | timedelta | None = None
     if_revision: int | None = None
 
 

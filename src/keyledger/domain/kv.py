@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
@@ -20,6 +21,7 @@ from keyledger.domain.scope import SKILL, check_key, check_scope, stream_of
 from keyledger.domain.values import JSONValue
 from keyledger.domain.writes import Caller, Writes, entry_at
 
+T = TypeVar("T")
 _BEYOND = 2**63 - 1
 
 
@@ -99,6 +101,27 @@ class Partition:
         rows = self._storage.history(stream, scope, key, _BEYOND if before is None else before, limit + 1)
         versions = tuple(self._version(row) for row in rows[:limit])
         return Page(versions, versions[-1].revision if len(rows) > limit else None)
+
+    def scan(self, *, scope: str = SKILL, prefix: str = "", after: str = "") -> Iterator[Entry]:
+        """All that :meth:`list` would show, read page by page as it is iterated over.
+
+        A key that nothing writes meanwhile comes exactly once. One that is written comes as it was before or
+        after, or not at all if it is not there at one of the two.
+        """
+        check_scope(scope)
+        arguments.check_start("prefix", prefix)
+        arguments.check_start("after", after)
+        return _items(partial(self.list, scope=scope, prefix=prefix, after=after), "after")
+
+    def scan_history(self, key: str, *, scope: str = SKILL, before: int | None = None) -> Iterator[Version]:
+        """All that :meth:`history` would show, read page by page as it is iterated over.
+
+        Versions that are written after the first was read are not among them.
+        """
+        check_key(key)
+        check_scope(scope)
+        arguments.check_revision("before", before)
+        return _items(partial(self.history, key, scope=scope, before=before), "before")
 
     def usage(self, *, scope: str = SKILL) -> Usage:
         """What the partition uses; with a ``root_run:`` scope, what that dispatch tree shares."""
@@ -222,3 +245,12 @@ class Partition:
             event.tool,
             event.request_id,
         )
+
+
+def _items(read: Callable[..., Page[T]], cursor: str) -> Iterator[T]:
+    """The items of all pages; ``cursor`` is the argument that takes a page's ``next``."""
+    page = read()
+    while page.next is not None:
+        yield from page
+        page = read(**{cursor: page.next})
+    yield from page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +10,7 @@ from keyledger.domain import arguments
 from keyledger.domain.commands import Attribution, DeletePartition, PartitionCommand
 from keyledger.domain.engine import Engine, Settings
 from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Partition
 from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead
@@ -128,7 +129,7 @@ class Ledger:
         on_error: Callable[[int, KeyledgerError], None] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> ImportReport:
-        """Import JSON lines (see :mod:`keyledger.domain.importer`) in their order within each partition.
+        """Import JSON lines (see :mod:`keyledger.domain.lines`) in their order within each partition.
 
         Lines that an earlier import from the same ``source`` did are recognised, for as long as request ids
         are kept (7 days). A bad line is told to ``on_error`` with its number, and the rest still imported,
@@ -137,6 +138,22 @@ class Ledger:
         check_text("source", source, MAX_SOURCE_BYTES)
         importer = Importer(self._engine, source, stop=stop, on_error=on_error, progress=progress)
         return importer.run(lines)
+
+    def export_lines(
+        self,
+        partition_id: str | None = None,
+        *,
+        current: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[str]:
+        """Export one partition, or all with their dispatch trees, as JSON lines that :meth:`import_lines` reads.
+
+        Every change is a line, oldest first; with ``current`` only those that made what is live. Lines are read
+        as they are iterated over. A partition is exported as of the moment at which its first line is read.
+        ``progress`` is called with the events read so far and in all.
+        """
+        named = None if partition_id is None else partition_stream(partition_id)
+        return Exporter(self._engine, current=current, progress=progress).lines(named)
 
     def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
         """End up to ``limit`` expired entries as KeyExpired events, across partitions, and tidy up.

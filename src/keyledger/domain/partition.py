@@ -375,11 +375,12 @@ class _Draft:
         if len(value) > self.command.limits.max_value_bytes:
             raise ValueTooLargeError(len(value), self.command.limits.max_value_bytes)
 
-    def _expires_at(self, ttl: float | None) -> datetime | None:
+    def _expires_at(self, ttl: float | timedelta | None) -> datetime | None:
         if ttl is None:
             return None
         try:
-            return self.now + max(timedelta(seconds=ttl), timedelta.resolution)
+            life = ttl if isinstance(ttl, timedelta) else timedelta(seconds=ttl)
+            return self.now + max(life, timedelta.resolution)
         except OverflowError:
             raise InvalidArgumentError("ttl", ttl, "seconds that end before the year 10000") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from threading import Event
 from types import TracebackType
@@ -84,6 +84,16 @@ class AsyncLedger:
             progress=progress,
         )
         return await self._threads.work(importing, cancelled)
+
+    def export_lines(
+        self,
+        partition_id: str | None = None,
+        *,
+        current: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> AsyncIterator[str]:
+        """As ``Ledger.export_lines``, for ``async for``; ``progress`` is called in another thread."""
+        return self._threads.iterate(self._ledger.export_lines(partition_id, current=current, progress=progress))
 
     async def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
         """As ``Ledger.sweep``; cancelled, it still ends up to ``limit`` entries."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -65,6 +65,14 @@ class AsyncPartition:
     ) -> Page[Version]:
         """As ``Partition.history``."""
         return await self._threads.read(partial(self._kv.history, key, scope=scope, limit=limit, before=before))
+
+    def scan(self, *, scope: str = SKILL, prefix: str = "", after: str = "") -> AsyncIterator[Entry]:
+        """As ``Partition.scan``, for ``async for``."""
+        return self._threads.iterate(self._kv.scan(scope=scope, prefix=prefix, after=after))
+
+    def scan_history(self, key: str, *, scope: str = SKILL, before: int | None = None) -> AsyncIterator[Version]:
+        """As ``Partition.scan_history``, for ``async for``."""
+        return self._threads.iterate(self._kv.scan_history(key, scope=scope, before=before))
 
     async def usage(self, *, scope: str = SKILL) -> Usage:
         """As ``Partition.usage``."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from itertools import islice
 from threading import Event
 from typing import TypeVar
 from weakref import WeakSet
@@ -19,6 +20,7 @@ from keyledger.domain.writer import Writer, outcome_of
 from keyledger.domain.writes import Write
 
 T = TypeVar("T")
+_AT_ONCE = 100
 
 
 class Threads:
@@ -43,6 +45,12 @@ class Threads:
         """What ``function`` returns, which changes nothing and waits in no lane; a cancellation lets it go."""
         job = self._submit(self._short, function)
         return await outcome_in(job, lambda: job.cancel() or True)
+
+    async def iterate(self, items: Iterator[T]) -> AsyncIterator[T]:
+        """The items, which are read in a thread, some at a time."""
+        while some := await self.read(lambda: list(islice(items, _AT_ONCE))):
+            for item in some:
+                yield item
 
     async def work(self, function: Callable[[], T], cancelled: Event | None = None) -> T:
         """What ``function`` returns.

@@ -37,10 +37,10 @@ def import_lines(
         str | None, typer.Option("--name", help="What the lines are known as; the file's path unless given.")
     ] = None,
 ) -> None:
-    """Import a history from elsewhere, from JSON lines.
+    """Import an export, or a history from elsewhere, from JSON lines.
 
-    A line is {"partition": …, "key": …, "value": …} and optionally scope, op (set or delete), ttl, actor,
-    run_id and recorded_at. An import that was interrupted is simply run again: what it did is not repeated.
+    A line is {"partition": …, "key": …, "value": …} and optionally scope, op (set, delete and others), ttl,
+    actor, run_id and recorded_at. An import that was interrupted is simply run again: what it did is not repeated.
     Exit status 2 if any line was bad.
     """
     source = _source(file) if name is None else name

@@ -14,6 +14,7 @@ from keyledger.adapters.cli.output import (
     described,
     entries_table,
     out,
+    print_all,
     print_json,
     printable,
     remark,
@@ -86,19 +87,27 @@ def list_keys(
     prefix: opt.Prefix = "",
     limit: opt.Limit = DEFAULT_PAGE,
     after: opt.After = "",
+    everything: opt.All = False,
     partition: opt.Partition = DEFAULT_PARTITION,
     scope: opt.Scope = SKILL,
 ) -> None:
     """List keys and their values, in the order of the keys."""
+    none = f"no keys in scope {printable(scope)} of partition {printable(partition)}"
     with session.open(create=False) as ledger:
-        page = ledger.partition(partition).list(scope=scope, prefix=prefix, limit=limit, after=after)
+        kv = ledger.partition(partition)
+        if everything:
+            entries = kv.scan(scope=scope, prefix=prefix, after=after)
+            if not print_all("entries", entries, entries_table, as_json=session.as_json):
+                say(none, "dim")
+            return
+        page = kv.list(scope=scope, prefix=prefix, limit=limit, after=after)
     if session.as_json:
         print_json({"entries": page.items, "next": page.next})
         return
     if page.items:
         out().print(entries_table(page))
     else:
-        say(f"no keys in scope {printable(scope)} of partition {printable(partition)}", "dim")
+        say(none, "dim")
     if page.next is not None:
         say(f"there are more: --after {shlex.quote(printable(str(page.next)))}", "dim")
 
@@ -161,12 +170,18 @@ def show_history(
     *,
     limit: opt.Limit = DEFAULT_PAGE,
     before: Annotated[int | None, typer.Option("--before", help="Only revisions below this.")] = None,
+    everything: opt.All = False,
     partition: opt.Partition = DEFAULT_PARTITION,
     scope: opt.Scope = SKILL,
 ) -> None:
     """Show every version of KEY, newest first: what, when, by whom, in which run."""
     with session.open(create=False) as ledger:
-        page = ledger.partition(partition).history(key, scope=scope, limit=limit, before=before)
+        kv = ledger.partition(partition)
+        page = kv.history(key, scope=scope, limit=1 if everything else limit, before=before)
+        if everything and page.items:
+            versions = kv.scan_history(key, scope=scope, before=before)
+            print_all("versions", versions, versions_table, as_json=session.as_json)
+            return
     if not page.items and before is None:
         raise KeyNotFoundError(key, scope)
     if session.as_json:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from keyledger.domain.errors import InvalidArgumentError
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = STANDARD_OUTPUT = "-"
 
 
 def standard_input() -> BinaryIO:
@@ -31,6 +31,21 @@ def opened(file: str) -> Iterator[BinaryIO]:
         stream = Path(file).open("rb")  # noqa: SIM115 - entered below, where its errors are not ours
     except OSError as error:
         allowed = f"a file that can be read, or - for standard input ({error.strerror})"
+        raise InvalidArgumentError("file", file, allowed) from None
+    with stream:
+        yield stream
+
+
+@contextmanager
+def created(file: str) -> Iterator[BinaryIO | None]:
+    """A file to write anew, or None for ``-``, standard output; InvalidArgumentError if it cannot be."""
+    if file == STANDARD_OUTPUT:
+        yield None
+        return
+    try:
+        stream = Path(file).open("wb")  # noqa: SIM115 - entered below, where its errors are not ours
+    except OSError as error:
+        allowed = f"a file that can be written, or - for standard output ({error.strerror})"
         raise InvalidArgumentError("file", file, allowed) from None
     with stream:
         yield stream

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from keyledger.adapters.cli import demo, exec, housekeeping, importing, keys, schema  # noqa: A004 - a module
+from keyledger.adapters.cli import demo, exec, exporting, housekeeping, importing, keys, schema  # noqa: A004 - a module
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.errors import Commands
 from keyledger.adapters.cli.session import Session
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (keys, housekeeping, importing, exec, schema, demo):
+for part in (keys, housekeeping, exporting, importing, exec, schema, demo):
     app.add_typer(part.app)
 
 

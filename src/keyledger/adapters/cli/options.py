@@ -23,6 +23,7 @@ RequestId = Annotated[
     str | None, typer.Option("--request-id", help="Makes a repeat of this command return its first result.")
 ]
 Limit = Annotated[int, typer.Option("--limit", help="The most rows to show, 1 to 1000.")]
+All = Annotated[bool, typer.Option("--all", help="All of them, read bit by bit; --limit does not hold.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Only what begins with this.")]
 After = Annotated[str, typer.Option("--after", help="Continue after this one: the next of the page before.")]
 _LEDGER = "sqlite:///FILE.db, postgresql://USER@HOST/DB or memory://."

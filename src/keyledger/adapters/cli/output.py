@@ -7,9 +7,10 @@ can play tricks on a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import orjson
 import typer
@@ -20,8 +21,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from keyledger.domain.arguments import DEFAULT_PAGE
 from keyledger.domain.records import Entry, Page, PartitionInfo, Usage, Version
 from keyledger.domain.values import JSONValue
+
+T = TypeVar("T")
 
 
 def out() -> Console:
@@ -45,6 +49,32 @@ def to_json(document: Any) -> bytes:
 def print_json(document: Any) -> None:
     """Print a document on a line of its own, at once."""
     typer.echo(to_json(document))
+
+
+def print_all(name: str, items: Iterable[T], table: Callable[[Page[T]], Table], *, as_json: bool) -> bool:
+    """Print items bit by bit: one document ``{name: [items], "next": null}``, or tables; false for no table."""
+    if as_json:
+        _print_items(name, items)
+        return True
+    printed = False
+    for some in _some(items):
+        out().print(table(Page(tuple(some))))
+        printed = True
+    return printed
+
+
+def _print_items(name: str, items: Iterable[Any]) -> None:
+    before = f'{{"{name}":['.encode()
+    for some in _some(items):
+        typer.echo(before + b",".join(map(to_json, some)), nl=False)
+        before = b","
+    typer.echo(before.removeprefix(b",") + b'],"next":null}')
+
+
+def _some(items: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(items)
+    while some := list(islice(left, DEFAULT_PAGE)):
+        yield some
 
 
 def print_error(code: str, message: str, *, as_json: bool, **fields: JSONValue) -> None:
@@ -194,8 +224,8 @@ def partitions_table(partitions: Page[PartitionInfo]) -> Table:
     return made
 
 
-def progress(what: str) -> Progress:
-    """A progress bar on stderr, shown where that is a terminal and gone when done."""
+def progress(what: str, *, hidden: bool = False) -> Progress:
+    """A progress bar on stderr, shown where that is a terminal and gone when done; or ``hidden``."""
     console = err()
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    return Progress(*columns, console=console, disable=hidden or not console.is_terminal, transient=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyledger.adapters.conformance.concurrency import ConcurrencyContract
+from keyledger.adapters.conformance.exporting import ExportContract
 from keyledger.adapters.conformance.housekeeping import HousekeepingContract
 from keyledger.adapters.conformance.importing import ImportContract
 from keyledger.adapters.conformance.keys import KeyContract
@@ -19,6 +20,7 @@ class LedgerContract(
     RequestContract,
     HousekeepingContract,
     ImportContract,
+    ExportContract,
     ConcurrencyContract,
     RaceContract,
 ):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keyledger.adapters.conformance.fixtures import Fixtures
-from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.errors import InvalidArgumentError, KeyledgerError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import ImportReport
 
@@ -96,3 +96,71 @@ class ImportContract(Fixtures):
         assert ledger.partition("p").get("a") is not None
         assert ledger.partition("p").get("b") is None
         assert ledger.partition("q").get("b") is None
+
+    def test_an_import_of_every_operation_repeats_nothing_either(self, ledger: Ledger) -> None:
+        lines = [
+            json.dumps({"partition": "p", "op": "quota", "max_bytes": 500, "recorded_at": "2019-12-31T00:00Z"}),
+            line(value=1, expires_at="2020-01-01T00:00:05Z", recorded_at="2020-01-01T00:00:00Z"),
+            line(op="increment", value=7, delta=3, recorded_at="2020-01-01T00:00:01Z", key="n"),
+            line(op="increment", value=8, recorded_at="2020-01-01T00:00:01Z", key="n"),
+            line(op="expire", recorded_at="2020-01-01T00:00:05Z"),
+            json.dumps({"partition": "p", "op": "delete_partition", "recorded_at": "2020-01-01T00:00:06Z"}),
+            line(value=2, recorded_at="2020-01-01T00:00:07Z", root_run_id="r-0", tool="kv_set"),
+            json.dumps({"key": "t", "scope": "root_run:r-0", "value": 3}),
+        ]
+        assert ledger.import_lines(lines, source="s") == ImportReport(8, 0, 0)
+        assert ledger.import_lines(lines, source="s") == ImportReport(0, 8, 0)
+        kv = ledger.partition("p")
+        told = [(each.revision, each.operation, each.value, each.tool) for each in kv.scan_history("k")]
+        assert told == [(7, "set", 2, "kv_set"), (5, "expire", None, None), (2, "set", 1, "import")]
+        told = [(each.revision, each.operation, each.value, each.tool) for each in kv.scan_history("n")]
+        assert told == [
+            (6, "partition_deleted", None, "import"),
+            (4, "increment", 8, "import"),
+            (3, "increment", 7, "import"),
+        ]
+        assert kv.usage().max_bytes == 500
+        assert kv.get("t", scope="root_run:r-0") is not None
+
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({"op": "quota", "max_bytes": -1}, "max_bytes"),
+            ({"op": "quota", "max_bytes": 1, "key": "k"}, "key"),
+            ({"op": "delete_partition", "scope": "skill"}, "scope"),
+            ({"op": ["set"], "key": "k", "value": 1}, "op"),
+            ({"op": "increment", "key": "k"}, "value"),
+            ({"op": "increment", "key": "k", "value": 1.0}, "value"),
+            ({"op": "increment", "key": "k", "value": 1, "delta": "2"}, "delta"),
+            ({"op": "increment", "key": "k", "value": -(2**63), "delta": 1}, "value less delta"),
+            ({"key": "k", "value": 1, "delta": 1}, "delta"),
+            ({"key": "k", "value": 1, "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+            (
+                {"key": "k", "value": 1, "expires_at": "2020-01-01T00:00Z", "recorded_at": "2020-01-01T00:00Z"},
+                "expires_at",
+            ),
+            (
+                {
+                    "key": "k",
+                    "value": 1,
+                    "ttl": 1,
+                    "expires_at": "2020-01-02T00:00Z",
+                    "recorded_at": "2020-01-01T00:00Z",
+                },
+                "ttl",
+            ),
+            ({"key": "k", "value": 1, "actor": "system:expiry"}, "actor"),
+            ({"key": "k", "value": 1, "root_run_id": ""}, "root_run_id"),
+            ({"key": "k", "value": 1, "tool": 1}, "tool"),
+        ],
+    )
+    def test_a_line_that_is_not_of_its_form_names_the_field(
+        self, ledger: Ledger, fields: dict[str, Any], field: str
+    ) -> None:
+        told: list[KeyledgerError] = []
+        text = json.dumps({"partition": "p", **fields})
+        report = ledger.import_lines([text], source="s", on_error=lambda _, error: told.append(error))
+        assert report == ImportReport(0, 0, 1)
+        assert isinstance(told[0], InvalidArgumentError)
+        assert told[0].field == field
+        assert ledger.partitions().items == ()

@@ -51,6 +51,7 @@ class Recorder(PostgresApplicationRecorder):
         if changes.cleared is not None:
             statement = SQL.append_partition_deleted
             parameters["events"] = _json([_event_row(*event[1:]) for event in events])
+            parameters["requests"] = self._requests(commit)
             parameters["changed_by"], parameters["run_id"] = (
                 changes.cleared.changed_by,
                 changes.cleared.run_id,
@@ -78,8 +79,10 @@ class Recorder(PostgresApplicationRecorder):
                 row.update(zip(HistoryRow._fields, version, strict=True))
                 row.update(self._made(entries[version[:2]], revision))
             written.append(row)
-        requests = [_named(RequestRecord._fields, self._rows.request_columns(r)) for r in commit.requests]
-        return {"written": _json(written), "requests": _json(requests)}
+        return {"written": _json(written), "requests": self._requests(commit)}
+
+    def _requests(self, commit: Commit) -> str:
+        return _json([_named(RequestRecord._fields, self._rows.request_columns(r)) for r in commit.requests])
 
     def _made(self, entry: StoredEntry | None, revision: int) -> dict[str, Any]:
         """What ``revision``, if it was the last, made of a key, beyond the columns of its history row."""

@@ -37,5 +37,14 @@ gone AS (
     DELETE FROM current_value AS c
     USING head
     WHERE c.partition_id = %(stream)s
+),
+requests AS (
+    INSERT INTO request_log (
+        partition_id, request_id, fingerprint, first_revision, last_revision, recorded_at
+    )
+    SELECT head.partition_id, r.request_id, r.fingerprint, r.first, r.last, r.recorded_at
+    FROM head, json_to_recordset(%(requests)s) AS r (
+        request_id text, fingerprint text, first bigint, last bigint, recorded_at timestamptz
+    )
 )
 SELECT count(*) FROM head

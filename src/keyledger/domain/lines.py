@@ -1,0 +1,212 @@
+"""A change as a line of JSON: what an export writes and an import reads.
+
+``op`` says what is done, ``set`` unless given. ``set``, ``increment``, ``delete`` and ``expire`` are of a key, and
+name it with ``scope`` (``skill`` unless given) and ``key``; ``quota`` and ``delete_partition`` are of a partition.
+Every line names its ``partition``, but for a ``root_run:`` scope, which belongs to none. ``actor``, ``run_id``,
+``root_run_id``, ``tool`` and ``recorded_at`` say who did it, where and when.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from keyledger.domain import arguments
+from keyledger.domain.commands import (
+    Action,
+    Attribution,
+    ChangeQuota,
+    Delete,
+    DeletePartition,
+    Increment,
+    PartitionCommand,
+    Set,
+)
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.partition import (
+    KeyDeleted,
+    KeyEvent,
+    KeyExpired,
+    KeyIncremented,
+    KeySet,
+    PartitionDeleted,
+    PartitionEvent,
+    QuotaChanged,
+)
+from keyledger.domain.ports import JSONCodec
+from keyledger.domain.scope import (
+    SKILL,
+    STREAM_PREFIX,
+    check_key,
+    check_scope,
+    is_tree,
+    partition_stream,
+    stream_of,
+)
+from keyledger.domain.values import check_value, parse_json
+
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far ahead of the clock a line's recorded_at may be."""
+
+_COMMON = {"partition", "op", "actor", "run_id", "root_run_id", "tool", "recorded_at"}
+_KEY = {"scope", "key"}
+_TTL = {"ttl", "expires_at"}
+_OPERATIONS = {
+    "set": _KEY | _TTL | {"value"},
+    "increment": _KEY | _TTL | {"value", "delta"},
+    "delete": _KEY,
+    "expire": _KEY,
+    "quota": {"max_bytes"},
+    "delete_partition": set[str](),
+}
+_FIELDS = _COMMON.union(*_OPERATIONS.values())
+
+
+# --------------------------------------------------------------------------------------------- writing
+
+
+def line_of(event: PartitionEvent, codec: JSONCodec) -> str:
+    """The line of an event, without a line feed at its end; its value stands there as it is stored."""
+    fields: dict[str, Any] = {}
+    if not is_tree(event.originator_id):
+        fields["partition"] = event.originator_id.removeprefix(STREAM_PREFIX)
+    if isinstance(event, KeyEvent):
+        fields |= {"scope": event.scope, "key": event.key}
+    fields |= _told(event)
+    if not isinstance(event, KeyExpired):
+        fields["actor"] = event.changed_by
+    fields |= {"run_id": event.run_id, "root_run_id": event.root_run_id, "tool": event.tool}
+    fields["recorded_at"] = event.recorded_at.isoformat()
+    head = codec.encode({name: value for name, value in fields.items() if value is not None}).decode()
+    return f'{head[:-1]},"value":{event.value.decode()}}}' if isinstance(event, KeySet | KeyIncremented) else head
+
+
+def _told(event: PartitionEvent) -> dict[str, Any]:
+    match event:
+        case KeySet():
+            return {"op": "set", "expires_at": _text(event.expires_at)}
+        case KeyIncremented():
+            return {"op": "increment", "delta": event.delta, "expires_at": _text(event.expires_at)}
+        case KeyDeleted():
+            return {"op": "delete"}
+        case KeyExpired():
+            return {"op": "expire"}
+        case QuotaChanged():
+            return {"op": "quota", "max_bytes": event.max_bytes}
+        case PartitionDeleted():
+            return {"op": "delete_partition"}
+        case _:
+            assert_never(event)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+# --------------------------------------------------------------------------------------------- reading
+
+
+def command_of(text: str, request_id: str, engine: Engine) -> tuple[str, PartitionCommand]:
+    """The stream that a line is for, and its command.
+
+    Raises:
+        InvalidArgumentError: the line is not of its form.
+    """
+    fields = parse_json(text, "line", envelope=1)
+    if not isinstance(fields, dict):
+        raise InvalidArgumentError("line", fields, "a JSON object")
+    for field in fields.keys() - _FIELDS:
+        raise InvalidArgumentError("line", field, f"the fields {', '.join(sorted(_FIELDS))}")
+    by = _attribution(fields, request_id, engine.clock.now())
+    stream = _stream(fields)
+    return stream, PartitionCommand(_action(fields, by.recorded_at, engine.codec), by, engine.limits(stream))
+
+
+def _stream(fields: dict[str, Any]) -> str:
+    scope = fields.get("scope", SKILL)
+    check_scope(scope)
+    if scope.startswith("root_run:") and "partition" not in fields:
+        return stream_of("", scope)
+    return stream_of(partition_stream(_required(fields, "partition")), scope)
+
+
+def _attribution(fields: dict[str, Any], request_id: str, now: datetime) -> Attribution:
+    actor, run_id, root_run_id = fields.get("actor"), fields.get("run_id"), fields.get("root_run_id")
+    tool = fields.get("tool", "import")
+    arguments.check_actor(actor)
+    arguments.check_run("run_id", run_id)
+    arguments.check_run("root_run_id", root_run_id)
+    arguments.check_name("tool", tool)
+    recorded_at = _moment(fields, "recorded_at")
+    if recorded_at is not None and recorded_at > now + MAX_CLOCK_SKEW:
+        allowed = f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock"
+        raise InvalidArgumentError("recorded_at", fields["recorded_at"], allowed)
+    return Attribution(request_id, actor, run_id, root_run_id, tool, recorded_at)
+
+
+def _action(fields: dict[str, Any], recorded_at: datetime | None, codec: JSONCodec) -> Action:
+    operation = fields.get("op", "set")
+    if type(operation) is not str or operation not in _OPERATIONS:
+        raise InvalidArgumentError("op", operation, f"one of {', '.join(_OPERATIONS)}")
+    for field in fields.keys() - _COMMON - _OPERATIONS[operation]:
+        if fields[field] is not None:
+            raise InvalidArgumentError(field, fields[field], f"nothing, as {operation} takes none")
+    if operation == "quota":
+        return _quota(fields)
+    if operation == "delete_partition":
+        return DeletePartition()
+    scope, key = fields.get("scope", SKILL), _required(fields, "key")
+    check_key(key)
+    if operation in {"delete", "expire"}:  # what has expired by then, a delete ends as expired
+        return Delete(scope, key)
+    value, ttl = _required(fields, "value"), _ttl(fields, recorded_at)
+    if operation == "increment":
+        return _increment(fields, value, ttl)
+    check_value(value)
+    return Set(scope, key, codec.encode(value), ttl)
+
+
+def _quota(fields: dict[str, Any]) -> ChangeQuota:
+    max_bytes = fields.get("max_bytes")
+    if max_bytes is not None:
+        arguments.check_integer("max_bytes", max_bytes, 0)
+    return ChangeQuota(max_bytes)
+
+
+def _increment(fields: dict[str, Any], value: Any, ttl: float | timedelta | None) -> Increment:  # noqa: ANN401
+    """``value`` is what the increment came to: a missing key begins with what that leaves beside ``delta``."""
+    delta = fields.get("delta", 1)
+    arguments.check_integer("delta", delta)
+    arguments.check_integer("value", value)
+    arguments.check_integer("value less delta", value - delta)
+    return Increment(fields.get("scope", SKILL), fields["key"], delta, value - delta, ttl)
+
+
+def _ttl(fields: dict[str, Any], recorded_at: datetime | None) -> float | timedelta | None:
+    ttl, expires_at = fields.get("ttl"), _moment(fields, "expires_at")
+    if expires_at is None:
+        arguments.check_ttl(ttl)
+        return ttl
+    if ttl is not None:
+        raise InvalidArgumentError("ttl", ttl, "nothing beside expires_at")
+    if recorded_at is None or expires_at <= recorded_at:
+        raise InvalidArgumentError("expires_at", fields["expires_at"], "a time after the line's own recorded_at")
+    return expires_at - recorded_at
+
+
+def _moment(fields: dict[str, Any], field: str) -> datetime | None:
+    text = fields.get(field)
+    if text is None:
+        return None
+    try:
+        return arguments.utc(datetime.fromisoformat(text))
+    except (TypeError, ValueError, OverflowError):
+        allowed = "an ISO 8601 time with its offset from UTC, as 2026-01-31T12:00:00Z"
+        raise InvalidArgumentError(field, text, allowed) from None
+
+
+def _required(fields: dict[str, Any], field: str) -> Any:  # noqa: ANN401 - checked by the caller
+    if field not in fields:
+        raise InvalidArgumentError(field, None, "given in every line (value: in every set)")
+    return fields[field]
