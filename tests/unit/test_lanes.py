@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.decision import Outcome, Request
 from keyledger.domain.errors import LedgerClosedError, OutcomeUnknownError
-from keyledger.domain.lanes import Lanes, Place, Slot
+from keyledger.domain.lanes import Lanes, Place, Slot, _Waiting
 
 DONE = Outcome((), None)
 
@@ -96,16 +97,20 @@ def test_who_is_to_be_alone_is_alone() -> None:
     assert commits.groups == [1, 1, 1, 1]
 
 
-class InterruptedEvent(Event):
-    """An event whose first wait is interrupted, as by Ctrl-C."""
+class Interrupted:
+    """A wait that is interrupted the first time, as by Ctrl-C."""
 
-    interrupted = False
+    def __init__(self, wait: Callable[[_Waiting], None]) -> None:
+        self.wait, self.interrupted = wait, False
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def __get__(self, waiting: _Waiting, _: type) -> Callable[[], None]:
+        return partial(self, waiting)
+
+    def __call__(self, waiting: _Waiting) -> None:
         if not self.interrupted:
             self.interrupted = True
             raise KeyboardInterrupt
-        return super().wait(timeout)
+        self.wait(waiting)
 
 
 def test_an_interrupt_takes_back_what_no_leader_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +119,7 @@ def test_an_interrupt_takes_back_what_no_leader_has_taken(monkeypatch: pytest.Mo
     leader = Thread(target=lanes.submit, args=("s", [slot()]), kwargs={"alone": False})
     leader.start()
     assert commits.begun.wait(10)
-    monkeypatch.setattr("keyledger.domain.lanes.Event", InterruptedEvent)
+    monkeypatch.setattr(_Waiting, "wait", Interrupted(_Waiting.wait))
     lanes.expect(1)
     mine = slot()
     with pytest.raises(KeyboardInterrupt):
