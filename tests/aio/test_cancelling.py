@@ -11,7 +11,7 @@ import pytest
 
 import keyledger
 from keyledger.adapters.aio.opening import Opening
-from keyledger.domain.ports import Slice
+from keyledger.domain.ports import Slice, UsageRow
 from tests.aio.running import Gate, in_loop, lined_up, turns
 
 Open = Callable[..., Opening]
@@ -186,16 +186,24 @@ async def test_a_retry_of_a_cancelled_write_learns_what_became_of_it(
 
 
 @in_loop
-async def test_a_cancelled_read_is_let_go(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancelled_read_is_let_go_begun_or_not(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opening(pool_size=1) as ledger:
-        kv, gate = ledger.partition("p"), Gate(ledger, monkeypatch)
-        write, read = await lined_up(kv.set("a", 1), kv.get("a"))
-        await gate.reached()
-        read.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await read
-        gate.open()
-        await write
+        kv, usage, reached, go_on = ledger.partition("p"), ledger.storage.usage, Event(), Event()
+
+        def held(*arguments: Any) -> UsageRow:
+            reached.set()
+            assert go_on.wait(30)
+            return usage(*arguments)
+
+        monkeypatch.setattr(ledger.storage, "usage", held)
+        begun, queued = await lined_up(kv.usage(), kv.get("a"))
+        assert await asyncio.to_thread(reached.wait, 30)
+        for read in (begun, queued):
+            read.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await read
+        go_on.set()
+        assert (await kv.set("a", 1)).revision == 1
 
 
 @in_loop

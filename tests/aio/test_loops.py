@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -61,6 +62,33 @@ async def test_the_loop_goes_on_while_the_memory_is_locked() -> None:
         unlock.set()
         await asyncio.gather(*tasks)
         await asyncio.to_thread(holding.join)
+
+
+@in_loop
+async def test_what_a_write_has_to_read_is_read_in_a_thread(
+    opening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opening() as ledger:
+        kv, created, readers = ledger.partition("p"), ledger.storage.created, list[threading.Thread]()
+
+        def watched(stream: str, scope: str, name: str, revision: int) -> tuple[int, datetime]:
+            readers.append(threading.current_thread())
+            return created(stream, scope, name, revision)
+
+        monkeypatch.setattr(ledger.storage, "created", watched)
+        first = await kv.set("a", 1, request_id="r")
+        assert await kv.set("a", 1, request_id="r") == first
+        async with kv.batch() as batch:
+            batch.set("b", 1)
+            batch.delete("b")
+            batch.set("b", 2)
+            assert batch.results == ()
+        one, deleted, two = batch.results
+        assert isinstance(one, keyledger.Entry)
+        assert isinstance(two, keyledger.Entry)
+        assert (one.value, deleted, two.value) == (1, True, 2)
+        assert len(readers) == 2
+        assert threading.current_thread() not in readers
 
 
 @in_loop
