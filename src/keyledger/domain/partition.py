@@ -300,6 +300,8 @@ def decided(
 class _Draft:
     """The events so far, and the state that they lead to."""
 
+    ended_bytes = ended_keys = 0
+
     def __init__(self, command: PartitionCommand, state: PartitionState, now: datetime) -> None:
         by = command.by
         if by.recorded_at and state.last_recorded_at and by.recorded_at < state.last_recorded_at:
@@ -307,12 +309,12 @@ class _Draft:
         self.command, self.before, self.after = command, state, state
         self.now = state.effective_now(now)
         self.events: list[PartitionEvent] = []
-        self.ended_bytes = self.ended_keys = 0
 
     def append(self, kind: type[PartitionEvent], **fields: object) -> None:
         by, after = self.command.by, self.after
         event = kind.of(
             {
+                **kind.TEMPLATE,
                 "originator_id": after.id,
                 "originator_version": after.revision + 1,
                 "recorded_at": self.now,
