@@ -82,7 +82,7 @@ async def test_what_a_write_has_to_read_is_read_in_a_thread(
             batch.set("b", 1)
             batch.delete("b")
             batch.set("b", 2)
-            assert batch.results == ()
+            assert not batch.results
         one, deleted, two = batch.results
         assert isinstance(one, keyledger.Entry)
         assert isinstance(two, keyledger.Entry)

@@ -170,6 +170,39 @@ def test_an_interrupted_commit_leaves_nobody_without_a_result() -> None:
     assert isinstance(mine.result, OutcomeUnknownError)
 
 
+class Slow(Lanes):
+    """Lanes in which who lines up does not get to wait before somebody has handed over."""
+
+    def __init__(self, commit: Commits) -> None:
+        super().__init__(commit)
+        self.lined_up, self.handed_over = Event(), Event()
+
+    def _line_up(self, *arguments: object) -> None:
+        super()._line_up(*arguments)  # type: ignore[arg-type]
+        if arguments[1].turn is not None:  # type: ignore[attr-defined]
+            self.lined_up.set()
+            assert self.handed_over.wait(10)
+
+    def _hand_over(self, *arguments: object) -> None:
+        super()._hand_over(*arguments)  # type: ignore[arg-type]
+        self.handed_over.set()
+
+
+def test_an_heir_who_is_told_before_he_waits_leads_all_the_same() -> None:
+    commits = Commits()
+    lanes = Slow(commits)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lanes.submit, "s", [slot()], alone=False)
+        assert commits.begun.wait(10)
+        heir = pool.submit(lanes.submit, "s", [slot()], alone=True)
+        assert lanes.lined_up.wait(10)
+        commits.go_on.set()
+        first.result(10)
+        heir.result(10)
+    assert commits.groups == [1, 1]
+    lanes.close()
+
+
 def test_closed_lanes_take_no_more() -> None:
     lanes = Lanes(Commits())
     lanes.close()

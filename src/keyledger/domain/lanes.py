@@ -55,7 +55,7 @@ class _Waiting:
             self.turn.acquire()
 
     def tell(self) -> None:
-        if self.turn is not None:
+        if self.turn is not None and not self.woken:  # an heir is told twice: to lead, and with his own group
             self.woken = True
             self.turn.release()
 
