@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from random import Random
 from time import perf_counter
-from typing import Any
 
 from benchmarks.bench import Bench, Filling, Result
 from benchmarks.crowds import in_a_process
 from benchmarks.engines import NAMES, Engine
 from benchmarks.sides import Keyledger
 from benchmarks.tables import Line, Table
-from benchmarks.workload import chunks, key
-from keyledger import Page
+from benchmarks.workload import PARTITION, chunks, key
 
 MANY, QUICK_MANY = 1_000_000, 2_000
 MOST_BYTES = 100_000_000
 _WRITTEN, _READ = 200_000, 50_000
-_BATCH, _PAGE = 100, 1_000
+_BATCH = 100
 
 _NOTE = (
     "The most memory (resident) that a process ever held beyond what it held after it had opened the ledger "
@@ -82,25 +79,21 @@ def _sets(side: Keyledger, many: int) -> None:
 
 
 def _list(side: Keyledger, many: int) -> None:
-    _check(many, _all_pages(side.kv.list, "after"))
+    _check(many, side.kv.scan())
 
 
 def _history(side: Keyledger, many: int) -> None:
-    _check(many, _all_pages(partial(side.kv.history, key(0)), "before"))
+    _check(many, side.kv.scan_history(key(0)))
 
 
-def _all_pages(read: Callable[..., Page[Any]], cursor: str) -> int:
-    page = read(limit=_PAGE)
-    found = len(page)
-    while page.next is not None:
-        page = read(limit=_PAGE, **{cursor: page.next})
-        found += len(page)
-    return found
+def _export(side: Keyledger, many: int) -> None:
+    _check(many, side.ledger.export_lines(PARTITION))
 
 
-def _check(many: int, found: int) -> None:
-    if found != many:
-        raise AssertionError(f"{found} found of {many}")
+def _check(many: int, found: Iterable[object]) -> None:
+    counted = sum(1 for _ in found)
+    if counted != many:
+        raise AssertionError(f"{counted} found of {many}")
 
 
 def _rebuild(side: Keyledger, many: int) -> None:  # noqa: ARG001
@@ -112,14 +105,16 @@ TASKS: dict[str, Callable[[Keyledger, int], None]] = {
     "gets": _gets,
     "sets": _sets,
     "list": _list,
+    "export": _export,
     "history": _history,
     "rebuild": _rebuild,
 }
 _TOLD = {
     "gets": "{read:,} gets",
     "sets": f"{{written:,}} sets in batches of {_BATCH}",
-    "list": f"a full list, in pages of {_PAGE:,}",
-    "history": f"history of a key with {{many:,}} revisions, in pages of {_PAGE:,}",
+    "list": "all entries, by scan()",
+    "export": "export of all events",
+    "history": "all {many:,} versions of one key, by scan_history()",
     "rebuild": "rebuild of the read models",
 }
 
