@@ -50,34 +50,40 @@ class SliceCache:
         known = self._slices.get(stream)
         return known is not None and known.shared
 
-    def merged(self, stream: str, loaded: Slice) -> Slice:
-        """``loaded`` with the entries known before, where both have the same head; else those are forgotten."""
-        known = self.at(stream, loaded)
-        if known is None:
-            self.drop(stream)
+    def learn(self, stream: str, loaded: Slice) -> Slice:
+        """Remember what was loaded and, where it has the same head, what was known before; both as one slice."""
+        known = self._slices.get(stream)
+        if known is None or not _same_head(known.slice, loaded):
+            self._store(stream, Slice(loaded.state, loaded.leases), _size_of_all(loaded), shared=False)
             return loaded
-        entries = known.state.entries
-        for key, entry in loaded.state.entries.items():
+        entries = known.slice.state.entries
+        added = [(key, entry) for key, entry in loaded.state.entries.items() if key not in entries]
+        for key, entry in added:
             entries = entries.insert(key, entry)
-        return loaded._replace(state=loaded.state._replace(entries=entries))
+        merged = loaded.state._replace(entries=entries)
+        size = known.bytes + _size(entry for _, entry in added)
+        self._store(stream, Slice(merged, loaded.leases), size, shared=False)
+        return loaded._replace(state=merged)
 
-    def at(self, stream: str, loaded: Slice) -> Slice | None:
-        """The slice of a stream, if its head is the one that was just loaded."""
-        slice_ = self.get(stream, ())
-        if slice_ is None or slice_.state.revision != loaded.state.revision:
-            return None
-        return slice_ if slice_.leases.version == loaded.leases.version else None
+    def is_at(self, stream: str, loaded: Slice) -> bool:
+        """Whether the head that was just loaded is the one known."""
+        known = self._slices.get(stream)
+        return known is not None and _same_head(known.slice, loaded)
 
-    def put(self, stream: str, current: Slice, touched: Iterable[EntryKey], *, shared: bool = False) -> None:
-        """Remember a slice; beyond what was known of the stream it may hold entries of ``touched`` only."""
-        after = current.state.entries
+    def put(self, stream: str, current: Slice, *, shared: bool = False) -> None:
+        """Remember a slice that was decided on the one known, and has grown as its head has."""
+        known = self._slices.get(stream)
+        if known is None:
+            size = _size_of_all(current)
+        else:
+            before, after = known.slice.state, current.state
+            size = known.bytes + after.used_bytes - before.used_bytes
+            size += _ENTRY_OVERHEAD * (len(after.entries) - len(before.entries))
+        self._store(stream, current, size, shared=shared)
+
+    def _store(self, stream: str, current: Slice, size: int, *, shared: bool) -> None:
         with self._mutex:
             known = self._slices.pop(stream, None)
-            size = _ENTRY_OVERHEAD if known is None else known.bytes
-            for key in touched:
-                size += _cost(after.get(key))
-                if known is not None:
-                    size -= _cost(known.slice.state.entries.get(key))
             self._slices[stream] = _Known(current, size, shared)
             self._bytes += size if known is None else size - known.bytes
             while self._bytes > self._max_bytes:
@@ -90,5 +96,13 @@ class SliceCache:
             self._bytes -= 0 if known is None else known.bytes
 
 
-def _cost(entry: StoredEntry | None) -> int:
-    return 0 if entry is None else len(entry.value) + _ENTRY_OVERHEAD
+def _same_head(one: Slice, other: Slice) -> bool:
+    return one.state.revision == other.state.revision and one.leases.version == other.leases.version
+
+
+def _size_of_all(slice_: Slice) -> int:
+    return _ENTRY_OVERHEAD + _size(slice_.state.entries.values())
+
+
+def _size(entries: Iterable[StoredEntry]) -> int:
+    return sum([len(entry.value) + _ENTRY_OVERHEAD for entry in entries])

@@ -165,10 +165,10 @@ class Writer:
             if cached is not None:
                 decision = self._decide(self._storage, cached, requests, locked=False)
                 if decision.certain:
-                    return self._finish(self._storage, stream, group, keys, decision)
-        loaded = self._cache.merged(stream, self._load(self._storage, stream, requests, keys))
+                    return self._finish(self._storage, stream, group, decision)
+        loaded = self._cache.learn(stream, self._load(self._storage, stream, requests, keys))
         decision = self._decide(self._storage, loaded, requests, locked=False)
-        return self._finish(self._storage, stream, group, keys, decision)
+        return self._finish(self._storage, stream, group, decision)
 
     def _attempt_until_confirmed(
         self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
@@ -205,17 +205,17 @@ class Writer:
         keys = keys_of_group(requests)
         with self._storage.exclusive(stream) as session:
             if suspect is not None and _took_place(session, suspect.commit):
-                return self._tell(stream, group, keys, suspect.decision)
+                return self._tell(stream, group, suspect.decision)
             if suspect is not None:
                 suspect.unknown = False
             found = self._load(session, stream, requests, keys)
-            shared = self._cache.at(stream, found) is None
-            loaded = self._cache.merged(stream, found)
+            shared = not self._cache.is_at(stream, found)
+            loaded = self._cache.learn(stream, found)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            return self._finish(session, stream, group, keys, decision, shared=shared)
+            return self._finish(session, stream, group, decision, shared=shared)
 
     def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
@@ -238,14 +238,7 @@ class Writer:
         return decision
 
     def _finish(
-        self,
-        session: Session,
-        stream: str,
-        group: list[Slot],
-        keys: tuple[EntryKey, ...],
-        decision: Decision,
-        *,
-        shared: bool = False,
+        self, session: Session, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False
     ) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
@@ -262,19 +255,11 @@ class Writer:
                 session.commit(commit)
             except HeadMovedError as moved:
                 raise _UnconfirmedError(commit, decision, unknown=moved.unknown) from None
-        self._tell(stream, group, keys, decision, shared=shared)
+        self._tell(stream, group, decision, shared=shared)
 
-    def _tell(
-        self,
-        stream: str,
-        group: list[Slot],
-        keys: tuple[EntryKey, ...],
-        decision: Decision,
-        *,
-        shared: bool = False,
-    ) -> None:
+    def _tell(self, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False) -> None:
         if decision.whole:
-            self._cache.put(stream, Slice(decision.state, decision.leases), keys, shared=shared)
+            self._cache.put(stream, Slice(decision.state, decision.leases), shared=shared)
         else:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):
