@@ -65,7 +65,7 @@ version AS (
 )
 SELECT count(*) FROM head
 """
-_SET_KNOWN = "WITH" + _SET.format(old_size="$15", new_keys="0")
+SET_KNOWN = "WITH" + _SET.format(old_size="$15", new_keys="0")
 _SET_COLD = """
 WITH old AS (
     SELECT size FROM current_value WHERE partition_id = $1 AND scope = $7 AND key = $8
@@ -103,7 +103,7 @@ versions AS (
 )
 SELECT count(*) FROM head
 """
-_GET = """
+GET = """
 SELECT scope, key, value, revision, create_revision, created_at, updated_at, expires_at, changed_by, run_id
 FROM current_value WHERE partition_id = $1 AND scope = $2 AND key = $3
 """
@@ -189,7 +189,7 @@ class HandWrittenPostgres:
         if old_size is None:
             found = self._writing.execute(_SET_COLD, parameters, prepare=True).fetchall()
         else:
-            found = self._writing.execute(_SET_KNOWN, [*parameters, old_size], prepare=True).fetchall()
+            found = self._writing.execute(SET_KNOWN, [*parameters, old_size], prepare=True).fetchall()
         if found != [(1,)]:
             raise Conflict
         self._revision, self._sizes[key] = revision, size
@@ -197,7 +197,7 @@ class HandWrittenPostgres:
 
     def get(self, key: str) -> object:
         """As :meth:`Side.get`."""
-        (row,) = self._reading.execute(_GET, (self._stream, SCOPE, key), prepare=True).fetchall()
+        (row,) = self._reading.execute(GET, (self._stream, SCOPE, key), prepare=True).fetchall()
         return row, orjson.loads(row[2])
 
     def batch(self, items: Sequence[Item]) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks import beside, disk, limit, memory, processes, threads, upkeep
+from benchmarks import beside, disk, limit, memory, processes, tasks, threads, upkeep
 from benchmarks.bench import Bench, Result
 
 SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
@@ -12,6 +12,7 @@ SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
     "threads": threads.run,
     "processes": processes.run,
     "delay": threads.run_delayed,
+    "tasks": tasks.run,
     "upkeep": upkeep.run,
     "beside": beside.run,
     "disk": disk.run,
