@@ -92,6 +92,29 @@ async def test_what_a_write_has_to_read_is_read_in_a_thread(
 
 
 @in_loop
+async def test_a_scan_is_read_in_threads_and_can_be_left(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opening() as ledger:
+        kv, listed, readers = ledger.partition("p"), ledger.storage.list_entries, list[threading.Thread]()
+        async with kv.batch() as batch:
+            for number in range(250):
+                batch.set(f"{number:03}", number)
+
+        def watched(*arguments: Any) -> list[ReadEntry]:
+            readers.append(threading.current_thread())
+            return listed(*arguments)
+
+        monkeypatch.setattr(ledger.storage, "list_entries", watched)
+        assert [entry.value async for entry in kv.scan()] == list(range(250))
+        assert len(readers) > 1
+        assert threading.current_thread() not in readers
+        readers.clear()
+        async for entry in kv.scan():
+            if entry.value == 7:
+                break
+        assert len(readers) == 1
+
+
+@in_loop
 async def test_partitions_do_not_wait_for_one_that_is_held(options: Options) -> None:
     """However many tasks wait in one lane, they hold one thread."""
     other = await asyncio.to_thread(keyledger.open, **options)
