@@ -21,7 +21,7 @@ from keyledger.domain.records import ImportReport
 BATCH = 500
 """The most lines that one transaction commits."""
 
-_BATCH_CHARACTERS = 4_194_304
+_BATCH_CHARACTERS = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
