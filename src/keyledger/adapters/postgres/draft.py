@@ -50,5 +50,8 @@ class PostgresDraft(SQLDraft):
             cursor.itersize = _FETCH
             yield from cursor.execute(statement, parameters)
 
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(statement, parameters, binary=True).fetchall()
+
     def _keys(self, keys: Sequence[EntryKey]) -> dict[str, Any]:
         return {"scopes": [scope for scope, _ in keys], "keys": [key for _, key in keys]}

@@ -90,6 +90,10 @@ class SQLDraft:
         """The rows of a statement as they come, so that a large table never stands in memory."""
         raise NotImplementedError
 
+    def _all(self, statement: str, parameters: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+        """The rows of a statement that has few."""
+        raise NotImplementedError
+
     def _keys(self, keys: Sequence[EntryKey]) -> dict[str, Any]:
         """The parameters that carry ``keys``."""
         raise NotImplementedError
@@ -100,7 +104,7 @@ class SQLDraft:
         return starmap(partial(self._rows.mapper.to_event, self._stream), rows)
 
     def load(self, keys: Sequence[EntryKey]) -> Iterable[tuple[EntryKey, StoredEntry]]:
-        return map(self._rows.entry, self._read(self._sql.load_draft_entries, self._keys(keys)))
+        return map(self._rows.entry, self._all(self._sql.load_draft_entries, self._keys(keys)))
 
     def write(self, changes: ReadModelChanges) -> None:
         if changes.cleared is not None:
@@ -156,5 +160,5 @@ class SQLDraft:
         return lines
 
     def _same(self, comparison: str) -> bool:
-        ((same,),) = self._read(comparison, self._of_stream)
+        ((same,),) = self._all(comparison, self._of_stream)
         return bool(same)

@@ -33,6 +33,8 @@ class SQLiteDraft(SQLDraft):
     def _read(self, statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         return self._connection.execute(statement, parameters)
 
+    _all = _read
+
     def _keys(self, keys: Sequence[EntryKey]) -> dict[str, Any]:
         return {"keys": orjson.dumps(keys).decode()}
 
