@@ -30,7 +30,8 @@ async def test_the_loop_goes_on_while_a_lock_of_the_database_is_waited_for(optio
     async with keyledger.open_async(**options, lock_timeout=60) as ledger:
         kv = ledger.partition("p")
         await kv.set("a", 1)
-        with other.storage.exclusive("partition:p"):
+        with other.storage.exclusive("partition:p") as session:
+            session.load("partition:p", ())
             (write,) = await lined_up(kv.set("a", 2))
             for _ in range(100):
                 found = await kv.get("a")
@@ -121,7 +122,8 @@ async def test_partitions_do_not_wait_for_one_that_is_held(options: Options) -> 
     async with keyledger.open_async(**options, pool_size=2, lock_timeout=60) as ledger:
         slow, quick = ledger.partition("slow"), ledger.partition("quick")
         await slow.set("a", 1)
-        with other.storage.exclusive("partition:slow"):
+        with other.storage.exclusive("partition:slow") as session:
+            session.load("partition:slow", ())
             writes = await lined_up(*(slow.increment("n") for _ in range(50)))
             await quick.get("a")
             if isinstance(ledger.storage, PostgresStorage):  # on SQLite one lock stands for the whole file

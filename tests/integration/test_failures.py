@@ -67,8 +67,10 @@ def test_a_writer_that_waits_too_long_is_told(
     with reopen(lock_timeout=0.2) as ledger, reopen() as other:
         kv = ledger.partition("p")
         kv.set("a", 1)
-        with other.storage.exclusive("partition:p"), pytest.raises(keyledger.LedgerBusyError, match="try again"):
-            kv.set("a", 2)
+        with other.storage.exclusive("partition:p") as session:
+            session.load("partition:p", ())
+            with pytest.raises(keyledger.LedgerBusyError, match="try again"):
+                kv.set("a", 2)
         assert kv.set("a", 3).revision == 2
     assert options
 

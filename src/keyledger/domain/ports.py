@@ -186,7 +186,10 @@ class Storage(Session, Protocol):
     """
 
     def exclusive(self, stream: str) -> AbstractContextManager[Session]:
-        """A session in one transaction that holds the stream's write lock; LedgerBusyError if it can't."""
+        """A session in one transaction that from its first read on holds the stream's write lock.
+
+        LedgerBusyError if it can't.
+        """
         ...
 
     def read_entry(self, stream: str, scope: str, key: str) -> ReadEntry | None:

@@ -45,6 +45,7 @@ class Statements:
     load_slice: str
     load_slice_many: str
     lock_head: str
+    lock_slice: str
     lock_unleased: str
     put_leases: str
     read_all_entries: str

@@ -36,14 +36,21 @@ class _Parameters:
 
 
 class _Locked(_Parameters, SessionReads):
-    """A session inside a transaction that holds the row lock of a stream's head."""
+    """A session inside a transaction that holds, from its first statement on, the row lock of a stream's head."""
 
-    def __init__(self, recorder: Recorder, rows: Rows, cursor: Cursor[Any]) -> None:
+    def __init__(self, recorder: Recorder, rows: Rows, cursor: Cursor[Any], stream: str) -> None:
         super().__init__(SQL, rows)
-        self._recorder, self._cursor = recorder, cursor
+        self._recorder, self._cursor, self._stream = recorder, cursor, stream
+        self._holds = False
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        return _rows(self._cursor, statement, parameters)
+        if self._holds:
+            return _rows(self._cursor, statement, parameters)
+        found = _rows(self._cursor, SQL.lock_slice, parameters) if statement is SQL.load_slice else []
+        if not found:
+            _lock(self._cursor, self._stream)
+        self._holds = True
+        return found or _rows(self._cursor, statement, parameters)
 
     def commit(self, commit: Commit) -> None:
         events = list(map(self._rows.mapper.to_row, commit.events))
@@ -91,8 +98,7 @@ class PostgresStorage(_Parameters, StorageReads):
     def exclusive(self, stream: str) -> Iterator[_Locked]:
         with self.datastore.cursor() as cursor:
             cursor.execute("BEGIN")
-            _lock(cursor, stream)
-            yield _Locked(self.recorder, self._rows, cursor)
+            yield _Locked(self.recorder, self._rows, cursor, stream)
 
     # -------------------------------------------------------------------------------- housekeeping
 
@@ -125,8 +131,7 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         with self._transaction() as cursor:
-            _lock(cursor, stream)
-            state, leases, _ = _Locked(self.recorder, self._rows, cursor).load(stream, ())
+            state, leases, _ = _Locked(self.recorder, self._rows, cursor, stream).load(stream, ())
             draft = PostgresDraft(self._rows, stream, cursor)
             head = rebuilt(stream, draft.events(), project, draft, progress)
             raised = leases._replace(
