@@ -151,7 +151,7 @@ def test_a_rebuild_in_many_stretches_finds_what_the_writes_left(
                     ledger.sweep()
                 case _:
                     ledger.delete_partition("p")
-        for limit, value in {"_STRETCH": 7, "_STRETCH_BYTES": 100, "_STRETCHES_KEPT": 2}.items():
+        for limit, value in {"_STRETCH": 7, "_STRETCH_BYTES": 100, "_ENTRIES_KEPT": 6, "_BYTES_KEPT": 300}.items():
             monkeypatch.setattr(rebuild, limit, value)
         assert ledger.rebuild().differences == ()
 

@@ -65,7 +65,7 @@ TASKS: dict[str, Callable[[keyledger.Ledger, ManualClock], int]] = {
 def test_it_holds_a_part_of_the_partition_at_a_time(
     task: str, filled: keyledger.Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "_STRETCHES_KEPT", 4)
+    monkeypatch.setattr(rebuild, "_BYTES_KEPT", 500_000)
     monkeypatch.setattr(importer, "BATCH", 50)
     monkeypatch.setattr(filled._writer._cache, "_max_bytes", 0)
     filled.partition("elsewhere").usage()

@@ -20,7 +20,8 @@ from keyledger.domain.ports import HeadRow, Projector, ReadModelChanges
 
 _STRETCH = 100  # events: what they are made of is gone before the garbage collector looks
 _STRETCH_BYTES = 65_536
-_STRETCHES_KEPT = 320
+_ENTRIES_KEPT = 30_000
+_BYTES_KEPT = 16_777_216
 _MOST_DIFFERENCES = 100
 
 
@@ -57,32 +58,37 @@ def rebuilt(
 ) -> HeadRow:
     """Replay the events of a stream into an empty draft; the head that they lead to.
 
-    Memory holds some stretches of events, never the partition. Entries wait there for as long, so that a key
-    which changes often is written once; those that were written are loaded when an event touches them again.
+    Memory holds some entries and a stretch of events, never the partition. Entries that changed are kept until
+    there are many, so that a key which changes often is written once; what was written by then is loaded when an
+    event touches it again.
     """
     entries = _Entries()
     state = PartitionState(stream, entries=cast("Any", entries))
-    waiting: dict[EntryKey, StoredEntry | None] = {}
-    written = 0
-    for number, stretch in enumerate(_stretches(events), 1):
+    kept: dict[EntryKey, StoredEntry | None] = {}
+    size, written = 0, False
+    for stretch, values in _stretches(events):
         if written:
-            entries.update(draft.load([key for key in keys_touched(stretch) if key not in waiting]))
+            entries.update(draft.load([key for key in keys_touched(stretch) if key not in kept]))
         state = fold(state, stretch)
         changes = project(state, stretch)
-        waiting.update(changes.entries)
-        if changes.cleared is not None or number - written == _STRETCHES_KEPT:
-            draft.write(ReadModelChanges(changes.head, tuple(waiting.items()), (), None))
-            entries, waiting, written = _Entries(), {}, number
+        kept.update(changes.entries)
+        size += values
+        if changes.cleared is not None or len(kept) >= _ENTRIES_KEPT or size >= _BYTES_KEPT:
+            draft.write(ReadModelChanges(changes.head, tuple(kept.items()), (), None))
+            entries, kept, size, written = _Entries(), {}, 0, True
             state = state._replace(entries=cast("Any", entries))
         draft.write(changes._replace(entries=()))
         progress(len(stretch))
     head = project(state, ()).head
-    draft.write(ReadModelChanges(head, tuple(waiting.items()), (), None))
+    draft.write(ReadModelChanges(head, tuple(kept.items()), (), None))
     return head
 
 
-def _stretches(events: Iterable[PartitionEvent]) -> Iterator[list[PartitionEvent]]:
-    """Cut by number and bytes; each PartitionDeleted stands alone, as its rows are not made key by key."""
+def _stretches(events: Iterable[PartitionEvent]) -> Iterator[tuple[list[PartitionEvent], int]]:
+    """Some events at a time, and the bytes of their values; each PartitionDeleted alone.
+
+    The rows of such a one are not made key by key.
+    """
     stretch: list[PartitionEvent] = []
     size = 0
     for event in events:
@@ -91,15 +97,16 @@ def _stretches(events: Iterable[PartitionEvent]) -> Iterator[list[PartitionEvent
                 size += len(event.value)
             case PartitionDeleted():
                 if stretch:
-                    yield stretch
-                    stretch = []
-                size = _STRETCH_BYTES
+                    yield stretch, size
+                yield [event], 0
+                stretch, size = [], 0
+                continue
         stretch.append(event)
         if size >= _STRETCH_BYTES or len(stretch) == _STRETCH:
-            yield stretch
+            yield stretch, size
             stretch, size = [], 0
     if stretch:
-        yield stretch
+        yield stretch, size
 
 
 def differing_heads(stream: str, former: HeadRow, current: HeadRow) -> list[str]:
