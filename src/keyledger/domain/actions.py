@@ -16,9 +16,11 @@ def set_action(
     check_key(key)
     check_scope(scope)
     check_value(value)
-    arguments.check_ttl(ttl)
-    arguments.check_revision("if_revision", if_revision)
-    return Set(scope, key, codec.encode(value), _seconds(ttl), if_revision)
+    if ttl is not None:
+        ttl = _seconds(ttl)
+    if if_revision is not None:
+        arguments.check_revision("if_revision", if_revision)
+    return Set(scope, key, codec.encode(value), ttl, if_revision)
 
 
 def increment_action(
@@ -29,9 +31,10 @@ def increment_action(
     check_scope(scope)
     arguments.check_integer("delta", delta)
     arguments.check_integer("initial_value", initial_value)
-    arguments.check_ttl(ttl)
+    if ttl is not None:
+        ttl = _seconds(ttl)
     arguments.check_revision("if_revision", if_revision)
-    return Increment(scope, key, delta, initial_value, _seconds(ttl), if_revision)
+    return Increment(scope, key, delta, initial_value, ttl, if_revision)
 
 
 def delete_action(key: str, scope: str, if_revision: int | None) -> Delete:
@@ -42,6 +45,7 @@ def delete_action(key: str, scope: str, if_revision: int | None) -> Delete:
     return Delete(scope, key, if_revision)
 
 
-def _seconds(ttl: float | None) -> float | None:
+def _seconds(ttl: float) -> float:
     """60 and 60.0 are one ttl, also to a request id's fingerprint."""
-    return None if ttl is None else float(ttl)
+    arguments.check_ttl(ttl)
+    return float(ttl)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import inf
+from sys import float_info
 
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.scope import MAX_ID_BYTES, MAX_KEY_BYTES, check_id, check_text
@@ -27,7 +27,7 @@ def check_ttl(ttl: object) -> None:
 
 def check_seconds(field: str, seconds: object) -> None:
     """Raise unless ``seconds`` is a finite number > 0 (no bool)."""
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds < inf:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds <= float_info.max:
         raise InvalidArgumentError(field, seconds, "a finite number of seconds greater than 0")
 
 

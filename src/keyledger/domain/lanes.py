@@ -110,7 +110,8 @@ class Lanes:
         waiting = _Waiting(slots, alone)
         try:
             self._line_up(stream, waiting)
-            waiting.wait()
+            if not waiting.leads:
+                waiting.wait()
         except BaseException:
             self._withdraw(stream, waiting)
             raise

@@ -346,7 +346,7 @@ class _Draft:
         match action:
             case Set():
                 self._check_size(action.value)
-                expires_at = self._expires_at(action.ttl)
+                expires_at = None if action.ttl is None else self._expires_at(action.ttl)
                 self.append(KeySet, scope=key[0], key=key[1], value=action.value, expires_at=expires_at)
             case Increment():
                 self._increment(action, live)
@@ -363,23 +363,21 @@ class _Draft:
             raise IntegerOverflowError(action.key, current, action.delta)
         value = b"%d" % total
         self._check_size(value)
-        kept = live.expires_at if live and action.ttl is None else self._expires_at(action.ttl)
+        kept = live.expires_at if live else None
         self.append(
             KeyIncremented,
             scope=action.scope,
             key=action.key,
             delta=action.delta,
             value=value,
-            expires_at=kept,
+            expires_at=kept if action.ttl is None else self._expires_at(action.ttl),
         )
 
     def _check_size(self, value: bytes) -> None:
         if len(value) > self.command.limits.max_value_bytes:
             raise ValueTooLargeError(len(value), self.command.limits.max_value_bytes)
 
-    def _expires_at(self, ttl: float | timedelta | None) -> datetime | None:
-        if ttl is None:
-            return None
+    def _expires_at(self, ttl: float | timedelta) -> datetime:
         try:
             life = ttl if isinstance(ttl, timedelta) else timedelta(seconds=ttl)
             return self.now + max(life, timedelta.resolution)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from itertools import count
+from operator import attrgetter
 from typing import NamedTuple
 
 from keyledger.domain.backoff import Backoff
@@ -38,6 +39,7 @@ from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Ses
 from keyledger.domain.quota import Lease, block_for
 
 _MOST_ATTEMPTS = 5
+_REMEMBER = attrgetter("remember")
 _NOT_SINGLY = (LedgerBusyError, LedgerClosedError, OutcomeUnknownError, StorageUnavailableError)
 """What would only meet each command of a group again, one wait after the other."""
 
@@ -163,8 +165,7 @@ class Writer:
     def _attempt_optimistically(self, stream: str, group: list[Slot]) -> None:
         requests = [slot.request for slot in group]
         keys = keys_of_group(requests)
-        remembered = [request for request in requests if request.remember]
-        if not remembered:
+        if not any(map(_REMEMBER, requests)):
             cached = self._cache.get(stream, keys)
             if cached is not None:
                 decision = self._decide(self._storage, cached, requests, locked=False)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry, keys_touched
+from keyledger.domain.partition import PartitionState, StoredEntry
+from keyledger.domain.ports import HistoryRow
+
+_KEY = itemgetter(slice(2))  # scope and key
 
 
 def project(
-    after: PartitionState, events: Sequence[PartitionEvent]
+    after: PartitionState, history: Sequence[HistoryRow]
 ) -> tuple[tuple[EntryKey, StoredEntry | None], ...]:
-    """The keys that ``events`` touched, each with the entry to put, or None to remove its row."""
-    return tuple([(key, after.entries.get(key)) for key in keys_touched(events)])
+    """The keys that ``history`` tells of, each with the entry to put, or None to remove its row."""
+    keys: tuple[EntryKey, ...] = tuple(dict.fromkeys(map(_KEY, history)))
+    return tuple(zip(keys, map(after.entries.get, keys), strict=True))

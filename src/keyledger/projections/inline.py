@@ -16,7 +16,5 @@ def project(after: PartitionState, events: Sequence[PartitionEvent]) -> ReadMode
     cuts it there.
     """
     cleared = events[0] if events and isinstance(events[0], PartitionDeleted) else None
-    history = [row for row in map(key_history.project, events) if row is not None]
-    return ReadModelChanges(
-        usage_bytes.project(after), current_value.project(after, events), tuple(history), cleared
-    )
+    history = tuple(filter(None, map(key_history.project, events)))
+    return ReadModelChanges(usage_bytes.project(after), current_value.project(after, history), history, cleared)

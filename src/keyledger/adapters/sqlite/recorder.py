@@ -31,8 +31,9 @@ class Recorder(SQLiteApplicationRecorder):
             raise HeadMovedError
         _many(cursor, SQL.insert_event, events)
         self.write_rows(cursor, stream, commit.changes)
-        requests = [(stream, *self._rows.request_columns(record)) for record in commit.requests]
-        _many(cursor, SQL.insert_request, requests)
+        if commit.requests:
+            requests = [(stream, *self._rows.request_columns(record)) for record in commit.requests]
+            _many(cursor, SQL.insert_request, requests)
 
     def _move_head(self, cursor: Cursor, commit: Commit) -> int:
         columns = self._rows.head_columns(commit.changes.head, commit.leases)
