@@ -84,6 +84,14 @@ class Datastore(SQLiteDatastore):
         finally:
             self._give_back(connection)
 
+    def fetch_as_writer(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        """As :meth:`fetch`, before a write: a reader has to read anew whatever it reads after each write."""
+        with self.turn:
+            try:
+                return self.execute(statement, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise translated(error) from error
+
     def writing(self) -> _Writing:
         """A context manager: a cursor in a transaction that holds the file's write lock.
 
@@ -123,15 +131,15 @@ class Datastore(SQLiteDatastore):
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
-    def begin(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
-        """Begin to write, as soon as no other process does.
+    def execute(self, statement: str, parameters: dict[str, Any] | tuple[()] = ()) -> sqlite3.Cursor:
+        """Execute, for who holds the turn, on the connection that writes, once no other process is in the way.
 
         SQLite's own wait sleeps for up to 100 ms between two looks, which is what several writers would do most.
         """
-        pause, deadline = _FIRST_PAUSE, monotonic() + self._lock_timeout
+        connection, pause, deadline = self.writer(), _FIRST_PAUSE, monotonic() + self._lock_timeout
         while True:
             try:
-                return connection.execute("BEGIN IMMEDIATE")
+                return connection.execute(statement, parameters)
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or monotonic() >= deadline:
                     raise
@@ -189,7 +197,7 @@ class _Writing:
         self._datastore.turn.acquire()
         try:
             self._connection = self._datastore.writer()
-            return self._datastore.begin(self._connection)
+            return self._datastore.execute("BEGIN IMMEDIATE")
         except BaseException as error:
             writer = self._datastore.opened_writer
             if writer is not None and writer.in_transaction:  # interrupted just after it began

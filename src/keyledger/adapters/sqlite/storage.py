@@ -23,7 +23,7 @@ from keyledger.adapters.sqlite.draft import SQLiteDraft
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.statements import SQL
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.ports import Commit, HeadMovedError, Projector
+from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
 from keyledger.domain.quota import Lease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,6 +69,17 @@ class _Locked(_Parameters, SessionReads):
         self._cursor.execute("COMMIT")
 
 
+class _Before(_Parameters, SessionReads):
+    """What is read before a write, on the connection that will write."""
+
+    def __init__(self, datastore: Datastore, rows: Rows) -> None:
+        super().__init__(SQL, rows)
+        self._datastore = datastore
+
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        return self._datastore.fetch_as_writer(statement, parameters)
+
+
 class SQLiteStorage(_Parameters, StorageReads):
     """Events and inline read models of a ledger in one SQLite file."""
 
@@ -79,6 +90,7 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
+        self._before = _Before(self.datastore, self._rows)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.writing() as cursor:
                 cursor.execute(SQL.insert_seal, {"sealed": mapper.new_seal()})
@@ -86,6 +98,9 @@ class SQLiteStorage(_Parameters, StorageReads):
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         return self.datastore.fetch(statement, parameters)
+
+    def load(self, stream: str, keys: Sequence[EntryKey], request_ids: Sequence[str] = ()) -> Slice:
+        return self._before.load(stream, keys, request_ids)
 
     def commit(self, commit: Commit) -> None:
         events = list(map(self.mapper.to_row, commit.events))
