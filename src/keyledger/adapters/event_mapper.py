@@ -30,10 +30,10 @@ class OrjsonTranscoder(Transcoder):
     """A dict of scalars, times and at most one ``value`` of raw JSON text, as one JSON object."""
 
     def encode(self, obj: dict[str, Any]) -> bytes:
-        """The object's JSON text, its ``value`` last."""
+        """The object's JSON text, its ``value`` last; copied, as orjson's own keeps a buffer of 4 KB."""
         value = obj.pop("value", None)
         head = orjson.dumps(obj)
-        return head if value is None else b"%b%b%b}" % (head[:-1], _VALUE, value)
+        return b"%b" % head if value is None else b"%b%b%b}" % (head[:-1], _VALUE, value)
 
     def decode(self, data: bytes) -> dict[str, Any]:
         """The dict; ``value`` stays text.
