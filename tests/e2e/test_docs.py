@@ -282,7 +282,7 @@ def test_every_error_is_in_the_reference_with_its_code_and_attributes(error: typ
             assert f"`{'max' if name == 'maximum' else name}`" in text
 
 
-CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,]+) ", re.MULTILINE)
+CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,.]+) ", re.MULTILINE)
 HOME_OF_LIMITS = ("keyledger.opening", "keyledger.adapters.postgres.datastore")
 
 
@@ -297,14 +297,14 @@ def limits() -> dict[str, Any]:
     }
 
 
-def in_units(limit: Any) -> int:
+def in_units(limit: Any) -> float:
     """A number as the reference shows it: a time in days if it has any, else in seconds."""
-    return int(limit.days or limit.total_seconds()) if isinstance(limit, timedelta) else int(limit)
+    return float(limit.days or limit.total_seconds()) if isinstance(limit, timedelta) else float(limit)
 
 
 def test_every_limit_is_in_the_reference_with_its_value() -> None:
     text = (REFERENCE / "limits.md").read_text()
-    shown = {found["name"]: int(found["value"].replace(",", "")) for found in CONSTANT.finditer(text)}
+    shown = {found["name"]: float(found["value"].replace(",", "")) for found in CONSTANT.finditer(text)}
     known = limits()
     assert {name: in_units(known[name]) for name in shown} == shown
     assert {name.rpartition(".")[2] for name in known} == {name.rpartition(".")[2] for name in shown}
