@@ -22,6 +22,7 @@ _ENTRY_OVERHEAD = 560  # measured: what a process grows by for an entry, less it
 class _Known(NamedTuple):
     slice: Slice
     bytes: int
+    shared: bool
 
 
 class SliceCache:
@@ -44,11 +45,16 @@ class SliceCache:
                 return None
         return known.slice
 
+    def is_shared(self, stream: str) -> bool:
+        """Whether another process had moved the stream's head when this one last wrote it."""
+        known = self._slices.get(stream)
+        return known is not None and known.shared
+
     def learn(self, stream: str, loaded: Slice) -> Slice:
         """Remember what was loaded and, where it has the same head, what was known before; both as one slice."""
         known = self._slices.get(stream)
         if known is None or not _same_head(known.slice, loaded):
-            self._store(stream, Slice(loaded.state, loaded.leases), _size_of_all(loaded))
+            self._store(stream, Slice(loaded.state, loaded.leases), _size_of_all(loaded), shared=False)
             return loaded
         entries = known.slice.state.entries
         added = [(key, entry) for key, entry in loaded.state.entries.items() if key not in entries]
@@ -56,10 +62,15 @@ class SliceCache:
             entries = entries.insert(key, entry)
         merged = loaded.state._replace(entries=entries)
         size = known.bytes + _size(entry for _, entry in added)
-        self._store(stream, Slice(merged, loaded.leases), size)
+        self._store(stream, Slice(merged, loaded.leases), size, shared=False)
         return loaded._replace(state=merged)
 
-    def put(self, stream: str, current: Slice) -> None:
+    def is_at(self, stream: str, loaded: Slice) -> bool:
+        """Whether the head that was just loaded is the one known."""
+        known = self._slices.get(stream)
+        return known is not None and _same_head(known.slice, loaded)
+
+    def put(self, stream: str, current: Slice, *, shared: bool = False) -> None:
         """Remember a slice that was decided on the one known, and has grown as its head has."""
         known = self._slices.get(stream)
         if known is None:
@@ -68,12 +79,12 @@ class SliceCache:
             before, after = known.slice.state, current.state
             size = known.bytes + after.used_bytes - before.used_bytes
             size += _ENTRY_OVERHEAD * (len(after.entries) - len(before.entries))
-        self._store(stream, current, size)
+        self._store(stream, current, size, shared=shared)
 
-    def _store(self, stream: str, current: Slice, size: int) -> None:
+    def _store(self, stream: str, current: Slice, size: int, *, shared: bool) -> None:
         with self._mutex:
             known = self._slices.pop(stream, None)
-            self._slices[stream] = _Known(current, size)
+            self._slices[stream] = _Known(current, size, shared)
             self._bytes += size if known is None else size - known.bytes
             while self._bytes > self._max_bytes:
                 self._bytes -= self._slices.popitem(last=False)[1].bytes

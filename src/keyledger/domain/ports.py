@@ -185,10 +185,6 @@ class Storage(Session, Protocol):
     ``now`` is always the clock's: a store judges expiry at max(now, the stream's last event's time).
     """
 
-    def stand_back(self, seconds: float) -> None:
-        """Let other processes write for so long; nothing where there can be none."""
-        ...
-
     def exclusive(self, stream: str) -> AbstractContextManager[Session]:
         """A session in one transaction that from its first read on holds the stream's write lock.
 

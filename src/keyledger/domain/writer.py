@@ -1,7 +1,8 @@
 """The write path: from a command to one transaction, at a cost that no stream's length changes.
 
 The first attempt is optimistic, on the cached head; the commit fails as a whole if that head has moved. The
-next holds the stream's write lock, reloads and decides again, so nobody can move the head under it. Nothing
+next holds the stream's write lock, reloads and decides again, so nobody can move the head under it. So do the
+writes after it, with no optimistic attempt, until one finds the head where this process had left it. Nothing
 is refused on a cached state: another process may have changed what refuses.
 """
 
@@ -13,7 +14,6 @@ from itertools import count
 from operator import attrgetter
 from typing import NamedTuple
 
-from keyledger.domain.backoff import Backoff
 from keyledger.domain.cache import SliceCache
 from keyledger.domain.commands import DeletePartition, EntryKey, PartitionCommand
 from keyledger.domain.decision import (
@@ -71,7 +71,7 @@ class Writer:
 
     def reset(self) -> None:
         """Forget every queue and cached state: for a process that inherited them by fork()."""
-        self._cache, self._backoff = SliceCache(), Backoff()
+        self._cache = SliceCache()
         self._lanes = Lanes(self._commit_group)
         self._ids = count(1)
         self._id_prefix = secrets.token_urlsafe(9)
@@ -143,18 +143,14 @@ class Writer:
 
     def _commit(self, stream: str, group: list[Slot]) -> None:
         suspect: _UnconfirmedError | None = None
-        try:
-            self._attempt_optimistically(stream, group)
-        except (QuotaExceededError, HeadMovedError):
-            pass
-        except _UnconfirmedError as unconfirmed:
-            if unconfirmed.unknown:
-                suspect = unconfirmed
-            else:
-                self._storage.stand_back(self._backoff.after_conflict(stream))
-        else:
-            return self._backoff.after_success(stream)
-        self._cache.drop(stream)
+        if not self._cache.is_shared(stream):
+            try:
+                return self._attempt_optimistically(stream, group)
+            except (QuotaExceededError, HeadMovedError):
+                pass
+            except _UnconfirmedError as unconfirmed:
+                suspect = unconfirmed if unconfirmed.unknown else None
+            self._cache.drop(stream)
         offered: list[_Offer] = []
         try:
             return self._attempt_until_confirmed(stream, group, offered, suspect)
@@ -213,12 +209,14 @@ class Writer:
                 return self._tell(stream, group, suspect.decision)
             if suspect is not None:
                 suspect.unknown = False
-            loaded = self._cache.learn(stream, self._load(session, stream, requests, keys))
+            found = self._load(session, stream, requests, keys)
+            shared = not self._cache.is_at(stream, found)
+            loaded = self._cache.learn(stream, found)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            return self._finish(session, stream, group, decision)
+            return self._finish(session, stream, group, decision, shared=shared)
 
     def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
@@ -240,7 +238,9 @@ class Writer:
             decision.take(request, self._clock.now())
         return decision
 
-    def _finish(self, session: Session, stream: str, group: list[Slot], decision: Decision) -> None:
+    def _finish(
+        self, session: Session, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False
+    ) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
             commit = Commit(
@@ -256,11 +256,11 @@ class Writer:
                 session.commit(commit)
             except HeadMovedError as moved:
                 raise _UnconfirmedError(commit, decision, unknown=moved.unknown) from None
-        self._tell(stream, group, decision)
+        self._tell(stream, group, decision, shared=shared)
 
-    def _tell(self, stream: str, group: list[Slot], decision: Decision) -> None:
+    def _tell(self, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False) -> None:
         if decision.whole:
-            self._cache.put(stream, Slice(decision.state, decision.leases))
+            self._cache.put(stream, Slice(decision.state, decision.leases), shared=shared)
         else:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):

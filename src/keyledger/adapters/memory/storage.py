@@ -132,9 +132,6 @@ class MemoryStorage:
 
     # ------------------------------------------------------------------------------------- session
 
-    def stand_back(self, seconds: float) -> None:
-        """Every process has a memory of its own."""
-
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[MemoryStorage]:  # noqa: ARG002 - one lock for all streams
         with self._locked():

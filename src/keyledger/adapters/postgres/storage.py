@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from time import sleep
 from typing import Any
 
 import psycopg
@@ -94,9 +93,6 @@ class PostgresStorage(_Parameters, StorageReads):
         events = list(map(self.mapper.to_row, commit.events))
         with _lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
             self.recorder.write(cursor, commit, events)
-
-    def stand_back(self, seconds: float) -> None:
-        sleep(seconds)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:

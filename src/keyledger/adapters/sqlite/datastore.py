@@ -85,12 +85,18 @@ class Datastore(SQLiteDatastore):
             self._give_back(connection)
 
     def fetch_as_writer(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        """As :meth:`fetch`, before a write: a reader has to read anew whatever it reads after each write."""
-        with self.turn:
-            try:
-                return self.execute(statement, parameters).fetchall()
-            except sqlite3.Error as error:
-                raise translated(error) from error
+        """As :meth:`fetch`, before a write: a reader has to read anew whatever it reads after each write.
+
+        Where somebody is writing, a reader all the same: no read waits for a write.
+        """
+        if not self.turn.acquire(blocking=False):
+            return self.fetch(statement, parameters)
+        try:
+            return self.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        finally:
+            self.turn.release()
 
     def writing(self) -> _Writing:
         """A context manager: a cursor in a transaction that holds the file's write lock.

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from sqlite3 import Cursor
-from time import sleep
 from typing import Any
 
 import orjson
@@ -109,9 +108,6 @@ class SQLiteStorage(_Parameters, StorageReads):
                 self.recorder.write(cursor, commit, events)
         except IntegrityError as error:
             raise HeadMovedError from error
-
-    def stand_back(self, seconds: float) -> None:
-        sleep(seconds)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:  # noqa: ARG002 - one lock for the whole file
