@@ -72,3 +72,16 @@ def test_a_rebuilt_head_is_another_one_though_its_revision_stays() -> None:
     cache.put("partition:1", before)
     cache.learn("partition:1", Slice(before.state.with_entries([]), Leases(version=1)))
     assert cache.get("partition:1", [("skill", "a")]) is None
+
+
+def test_a_head_that_moved_under_the_lock_was_moved_by_others_until_one_is_found_where_it_was_left() -> None:
+    cache = SliceCache()
+    mine = written(1)
+    cache.put("partition:1", mine)
+    theirs = Slice(after(mine.state, setting("b", 1)))
+    cache.learn("partition:1", theirs, locked=True)
+    cache.put("partition:1", again := Slice(after(theirs.state, setting("a", 2))))
+    assert cache.is_shared("partition:1")
+    cache.learn("partition:1", again, locked=True)
+    cache.put("partition:1", Slice(after(again.state, setting("a", 3))))
+    assert not cache.is_shared("partition:1")

@@ -50,11 +50,14 @@ class SliceCache:
         known = self._slices.get(stream)
         return known is not None and known.shared
 
-    def learn(self, stream: str, loaded: Slice) -> Slice:
-        """Remember what was loaded and, where it has the same head, what was known before; both as one slice."""
+    def learn(self, stream: str, loaded: Slice, *, locked: bool = False) -> Slice:
+        """Remember what was loaded and, where it has the same head, what was known before; both as one slice.
+
+        ``locked`` says that the stream's lock is held: another head is then another process's doing.
+        """
         known = self._slices.get(stream)
         if known is None or not _same_head(known.slice, loaded):
-            self._store(stream, Slice(loaded.state, loaded.leases), _size_of_all(loaded), shared=False)
+            self._store(stream, Slice(loaded.state, loaded.leases), _size_of_all(loaded), shared=locked)
             return loaded
         entries = known.slice.state.entries
         added = [(key, entry) for key, entry in loaded.state.entries.items() if key not in entries]
@@ -65,12 +68,7 @@ class SliceCache:
         self._store(stream, Slice(merged, loaded.leases), size, shared=False)
         return loaded._replace(state=merged)
 
-    def is_at(self, stream: str, loaded: Slice) -> bool:
-        """Whether the head that was just loaded is the one known."""
-        known = self._slices.get(stream)
-        return known is not None and _same_head(known.slice, loaded)
-
-    def put(self, stream: str, current: Slice, *, shared: bool = False) -> None:
+    def put(self, stream: str, current: Slice) -> None:
         """Remember a slice that was decided on the one known, and has grown as its head has."""
         known = self._slices.get(stream)
         if known is None:
@@ -79,7 +77,7 @@ class SliceCache:
             before, after = known.slice.state, current.state
             size = known.bytes + after.used_bytes - before.used_bytes
             size += _ENTRY_OVERHEAD * (len(after.entries) - len(before.entries))
-        self._store(stream, current, size, shared=shared)
+        self._store(stream, current, size, shared=known is not None and known.shared)
 
     def _store(self, stream: str, current: Slice, size: int, *, shared: bool) -> None:
         with self._mutex:

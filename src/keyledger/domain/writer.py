@@ -209,14 +209,12 @@ class Writer:
                 return self._tell(stream, group, suspect.decision)
             if suspect is not None:
                 suspect.unknown = False
-            found = self._load(session, stream, requests, keys)
-            shared = not self._cache.is_at(stream, found)
-            loaded = self._cache.learn(stream, found)
+            loaded = self._cache.learn(stream, self._load(session, stream, requests, keys), locked=True)
             valid = [offer.lease for offer in offered if offer.version == loaded.leases.version]
             decision = self._decide(session, loaded, requests, locked=True, offered=valid)
             if decision.writes:  # from here on the head may list them: never return those, the sweeper can tell
                 offered[:] = [offer for offer in offered if offer.lease not in valid]
-            return self._finish(session, stream, group, decision, shared=shared)
+            return self._finish(session, stream, group, decision)
 
     def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
@@ -238,9 +236,7 @@ class Writer:
             decision.take(request, self._clock.now())
         return decision
 
-    def _finish(
-        self, session: Session, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False
-    ) -> None:
+    def _finish(self, session: Session, stream: str, group: list[Slot], decision: Decision) -> None:
         """Commit what was decided, then tell each command its result."""
         if decision.writes:
             commit = Commit(
@@ -256,11 +252,11 @@ class Writer:
                 session.commit(commit)
             except HeadMovedError as moved:
                 raise _UnconfirmedError(commit, decision, unknown=moved.unknown) from None
-        self._tell(stream, group, decision, shared=shared)
+        self._tell(stream, group, decision)
 
-    def _tell(self, stream: str, group: list[Slot], decision: Decision, *, shared: bool = False) -> None:
+    def _tell(self, stream: str, group: list[Slot], decision: Decision) -> None:
         if decision.whole:
-            self._cache.put(stream, Slice(decision.state, decision.leases), shared=shared)
+            self._cache.put(stream, Slice(decision.state, decision.leases))
         else:
             self._cache.drop(stream)
         for slot, result in zip(group, decision.results, strict=True):

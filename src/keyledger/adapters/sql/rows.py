@@ -123,7 +123,7 @@ class Rows:
         """The columns of partition_head less the first: HEAD_COLUMNS."""
         revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted = head
         last = self.to_column(last_recorded_at)
-        held = lease_column(leases.held) if leases.held else "[]"
+        held = lease_column(leases.held)
         return (revision, used_bytes, live_keys, max_bytes, last, deleted, held, leases.version)
 
     def head_parameters(self, stream: str, head: HeadRow, leases: Leases) -> dict[str, Any]:
