@@ -11,10 +11,13 @@ import typing
 
 from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
+    DuplicateRunError,
+    DuplicateSequenceError,
     GlobalQuotaExceededError,
     IntegerOverflowError,
     InvalidArgumentError,
     InvalidValueTypeError,
+    InvokeDepthExceededError,
     KeyCountExceededError,
     KeyledgerError,
     KeyNotFoundError,
@@ -28,6 +31,7 @@ from keyledger.domain.errors import (
     RefusedError,
     RequestIdReusedError,
     RevisionConflictError,
+    RunNotFoundError,
     ScopeAccessError,
     StorageError,
     StorageUnavailableError,
@@ -48,6 +52,8 @@ from keyledger.domain.records import (
     Usage,
     Version,
 )
+from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
+from keyledger.domain.runs import Runs
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 from keyledger.opening_async import open_async
 
@@ -55,8 +61,14 @@ if typing.TYPE_CHECKING:
     from keyledger.adapters.aio.batch import AsyncPendingBatch
     from keyledger.adapters.aio.ledger import AsyncLedger
     from keyledger.adapters.aio.partition import AsyncPartition
+    from keyledger.adapters.aio.runs import AsyncRuns
 
-_WITH_ASYNCIO = {"AsyncLedger": "ledger", "AsyncPartition": "partition", "AsyncPendingBatch": "batch"}
+_WITH_ASYNCIO = {
+    "AsyncLedger": "ledger",
+    "AsyncPartition": "partition",
+    "AsyncPendingBatch": "batch",
+    "AsyncRuns": "runs",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -71,12 +83,16 @@ __all__ = [
     "AsyncLedger",
     "AsyncPartition",
     "AsyncPendingBatch",
+    "AsyncRuns",
+    "DuplicateRunError",
+    "DuplicateSequenceError",
     "Entry",
     "GlobalQuotaExceededError",
     "ImportReport",
     "IntegerOverflowError",
     "InvalidArgumentError",
     "InvalidValueTypeError",
+    "InvokeDepthExceededError",
     "KeyCountExceededError",
     "KeyNotFoundError",
     "KeyledgerError",
@@ -96,6 +112,16 @@ __all__ = [
     "RefusedError",
     "RequestIdReusedError",
     "RevisionConflictError",
+    "Run",
+    "RunFilter",
+    "RunInfo",
+    "RunLog",
+    "RunNotFoundError",
+    "RunPurge",
+    "RunRead",
+    "RunStats",
+    "RunWrite",
+    "Runs",
     "ScopeAccessError",
     "StorageError",
     "StorageUnavailableError",

@@ -14,14 +14,15 @@ from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.domain import arguments
-from keyledger.domain.engine import Settings
+from keyledger.domain.engine import Redact, Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.ports import Clock, Storage
+from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
+from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
 from keyledger.domain.values import MAX_VALUE_BYTES
-from keyledger.projections import inline
+from keyledger.projections import inline, run_audit
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher, Compressor
@@ -43,6 +44,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
     pool_size: int = 10,
+    redact: Redact | None = None,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -66,6 +68,8 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         schema: PostgreSQL only: the schema that holds the tables, created where missing; the URL may name it
             too, as ``?schema=name``.
         pool_size: PostgreSQL only: the most connections that this ledger opens.
+        redact: sees what runs say before it is written: called with ``inputs``, ``output``, ``error`` or
+            ``payload`` and a copy of what stands there, it returns what to write in its place.
         clock: where the time comes from, for tests.
         cipher: encrypts event state and current values at rest: one of the eventsourcing library's ciphers.
         compressor: compresses event state: one of the eventsourcing library's compressors.
@@ -96,18 +100,20 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         max_value_bytes=max_value_bytes,
         max_keys=max_keys,
         tree_quota=tree_quota,
+        redact=redact,
         clock=clock,
     )
 
 
 def ledger_on(
-    connect: Callable[[], Storage],
+    connect: Callable[[], LedgerStorage],
     *,
     quota: int | None = DEFAULT_QUOTA_BYTES,
     global_quota: int | None = None,
     max_value_bytes: int = MAX_VALUE_BYTES,
     max_keys: int = MAX_KEYS,
     tree_quota: int = DEFAULT_TREE_BYTES,
+    redact: Redact | None = None,
     clock: Clock | None = None,
 ) -> Ledger:
     """A ledger on the storage that ``connect`` returns: for adapters that :func:`open` does not know.
@@ -119,8 +125,8 @@ def ledger_on(
             arguments.check_integer(field, limit, 0)
     for field, least in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
         arguments.check_integer(field, least, 1)
-    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota)
-    ledger = Ledger(connect(), inline.project, clock or SystemClock(), OrjsonCodec(), settings)
+    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota, redact)
+    ledger = Ledger(connect(), inline.project, run_audit.project, clock or SystemClock(), OrjsonCodec(), settings)
     _open_ledgers.add(ledger)
     return ledger
 
@@ -128,7 +134,7 @@ def ledger_on(
 _URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
 
 
-def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
     scheme = url.partition(":")[0] if isinstance(url, str) and "\0" not in url else ""
     store = _STORES.get(scheme)
     if store is None:
@@ -136,13 +142,13 @@ def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     return store(url, mapper, options)
 
 
-def _memory(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:  # noqa: ARG001
+def _memory(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:  # noqa: ARG001
     from keyledger.adapters.memory.storage import MemoryStorage
 
     return MemoryStorage(mapper)
 
 
-def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
     from keyledger.adapters.sqlite.storage import SQLiteStorage
 
     path = url.removeprefix("sqlite:///")
@@ -153,7 +159,7 @@ def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
     return SQLiteStorage(path, mapper, lock_timeout=options["lock_timeout"], synchronous=options["synchronous"])
 
 
-def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage:
+def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
     try:
         from keyledger.adapters.postgres.storage import PostgresStorage
     except ImportError as error:
@@ -172,7 +178,7 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> Storage
 
 _SCHEMA = re.compile(r"([?&])schema=([^&]*)&?")
 
-_STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], Storage]] = {
+_STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], LedgerStorage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgres,

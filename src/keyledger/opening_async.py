@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from keyledger.domain.engine import Redact
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS
 from keyledger.domain.values import MAX_VALUE_BYTES
@@ -30,6 +31,7 @@ def open_async(
     synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
     pool_size: int = 10,
+    redact: Redact | None = None,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -54,6 +56,7 @@ def open_async(
         synchronous=synchronous,
         schema=schema,
         pool_size=pool_size,
+        redact=redact,
         clock=clock,
         cipher=cipher,
         compressor=compressor,

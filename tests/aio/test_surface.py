@@ -13,6 +13,7 @@ PAIRS = [
     (keyledger.Ledger, keyledger.AsyncLedger),
     (keyledger.Partition, keyledger.AsyncPartition),
     (keyledger.PendingBatch, keyledger.AsyncPendingBatch),
+    (keyledger.Runs, keyledger.AsyncRuns),
 ]
 NOT_AWAITED = {("AsyncLedger", "partition"), ("AsyncPartition", "batch")}
 """What only makes an object; so does everything of a batch."""

@@ -10,7 +10,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from keyledger import AsyncPartition, AsyncPendingBatch
+from keyledger import AsyncPartition, AsyncPendingBatch, AsyncRuns
 
 
 class Blocking:
@@ -21,7 +21,11 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
-        return self._blocking(found) if callable(found) else found
+        return self._blocking(found) if callable(found) else self._wrapped(found)
+
+    def _wrapped(self, found: Any) -> Any:
+        is_awaited = isinstance(found, AsyncPartition | AsyncPendingBatch | AsyncRuns)
+        return Blocking(found, self._loop) if is_awaited else found
 
     def _blocking(self, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -30,9 +34,7 @@ class Blocking:
                 return self._wait(result)
             if isinstance(result, AsyncIterator):
                 return self._iterated(result)
-            return (
-                Blocking(result, self._loop) if isinstance(result, AsyncPartition | AsyncPendingBatch) else result
-            )
+            return self._wrapped(result)
 
         return call
 

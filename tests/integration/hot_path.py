@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from keyledger.adapters.postgres.statements import SQL
+from keyledger.adapters.postgres.statements import RUN_SQL, SQL
+
+EVERY = asdict(SQL) | asdict(RUN_SQL)
 
 LEASING = {
     "add_leased_bytes",
@@ -50,7 +52,33 @@ OFF_PATH = {
         "remove_draft_entries",
     },
     "the eventsourcing library's own callers": {"insert_events"},
+    "listings of runs, by anything but the run itself": {
+        "count_run_writes",
+        "count_runs",
+        "list_changed_runs",
+        "list_child_runs",
+        "list_finished_runs",
+        "list_last_starts",
+        "list_old_runs",
+        "list_readers",
+        "list_run_scopes",
+        "list_run_statuses",
+        "list_run_writes",
+        "list_runs",
+        "list_tree_runs",
+        "list_unfinished_trees",
+    },
+    "a rebuild of runs": {
+        "count_run_events",
+        "list_run_streams",
+        "put_run_head",
+        "read_events_of_runs",
+        "read_reads_of_runs",
+        "read_run_heads",
+        "read_runs",
+        "remove_run_head",
+    },
 }
 
-HOT = {name: text for name, text in asdict(SQL).items() if not any(name in names for names in OFF_PATH.values())}
-"""What get, set, delete, increment, batch, list, history and usage execute."""
+HOT = {name: text for name, text in EVERY.items() if not any(name in names for names in OFF_PATH.values())}
+"""What get, set, delete, increment, batch, list, history and usage execute, and what runs do."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple, Self
@@ -17,13 +16,16 @@ from psycopg.pq import TransactionStatus
 import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.postgres.datastore import Datastore
-from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.postgres.storage import PostgresStorage
-from tests.integration.hot_path import HOT, LEASING
+from keyledger.domain.run import Purge, RecordReads, run_stream
+from keyledger.domain.run_records import RunInfo, RunLog, RunStats
+from keyledger.domain.scope import partition_stream
+from tests.integration.hot_path import EVERY, HOT, LEASING
 
-NAMES = {text: name for name, text in asdict(SQL).items()}
+NAMES = {text: name for name, text in EVERY.items()}
 PARTITIONS = 12
 THREADS = 8
+RUNS = 8
 
 
 class Statement(NamedTuple):
@@ -99,6 +101,23 @@ def use(ledgers: list[keyledger.Ledger], number: int) -> None:
         kv.usage()
 
 
+def audit(ledgers: list[keyledger.Ledger], number: int) -> None:
+    """A run from its start to its purge, written by two ledgers in turn."""
+    run_id = f"r-{number}"
+    one, other = (ledger.runs for ledger in ledgers)
+    one.start(RunInfo(run_id, "weather"))
+    for runs in (one, other, one):
+        runs.append_log(RunLog(run_id, "step"))
+    write = ledgers[0]._run_writer.execute
+    write(run_stream(run_id), RecordReads(((partition_stream("p-0"), "skill", "a", number),)))
+    other.finish(run_id, RunStats("ok"))
+    assert other.get(run_id).status == "ok"
+    assert len(one.logs(run_id)) == 3
+    assert len(one.reads(run_id)) == 1
+    assert write(run_stream(run_id), Purge())
+    one.purges()
+
+
 def run_out_of_room(ledger: keyledger.Ledger, clock: ManualClock) -> None:
     """Writes that are refused, and one that finds room in what has expired; then the partition goes."""
     with pytest.raises(keyledger.NamespaceQuotaExceededError):
@@ -117,6 +136,7 @@ def open_ledger(postgres_url: str, schema: str) -> Callable[..., keyledger.Ledge
 def work(ledgers: list[keyledger.Ledger], clock: ManualClock) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(partial(use, ledgers), range(2 * PARTITIONS)))
+        list(pool.map(partial(audit, ledgers), range(RUNS)))
     run_out_of_room(ledgers[0], clock)
 
 
@@ -129,7 +149,7 @@ def test_each_transaction_is_of_one_stream(
         work([one, other], clock)
         check_one_stream_each(ran)
     assert {each.name for each in ran} == HOT.keys(), "every hot statement, and nothing else, is executed"
-    assert len({each.stream for each in ran}) == PARTITIONS + 2
+    assert len({each.stream for each in ran}) == PARTITIONS + 2 + RUNS + 1
     assert max(map(len, by_transaction(ran))) > 1
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 
 import psycopg
 import pytest
 
-from keyledger.adapters.postgres.statements import SQL
-from tests.integration.hot_path import HOT, OFF_PATH
+from tests.integration.hot_path import EVERY, HOT, OFF_PATH
 from tests.integration.routing import FUNCTIONS, NotRoutedError, check_routed
 
 
@@ -19,17 +17,17 @@ def test_a_hot_statement_is_routed_by_its_stream(name: str) -> None:
     check_routed(HOT[name])
 
 
-@pytest.mark.parametrize("name", [name for name, text in asdict(SQL).items() if "\nFOR UPDATE" in text])
+@pytest.mark.parametrize("name", [name for name, text in EVERY.items() if "\nFOR UPDATE" in text])
 def test_rows_are_locked_in_one_stream_or_on_the_coordinator(name: str) -> None:
     """Citus refuses a lock of rows on several shards, also off the hot path."""
     if name != "read_lease":
-        check_routed(asdict(SQL)[name])
+        check_routed(EVERY[name])
 
 
 def test_every_statement_is_on_one_side() -> None:
     off_path = Counter(name for names in OFF_PATH.values() for name in names)
     assert not [name for name, times in off_path.items() if times > 1]
-    unknown = off_path.keys() - asdict(SQL).keys()
+    unknown = off_path.keys() - EVERY.keys()
     assert not unknown, "OFF_PATH in hot_path.py names statements that are no more"
 
 

@@ -138,7 +138,7 @@ def test_citus_is_told_where_every_table_stands(
     placed = connection.execute("SELECT target, stream_column, beside FROM placed ORDER BY number").fetchall()
     assert placed[0] == ("stored_events", "originator_id", "none")
     assert set(placed[1:]) == {
-        *((table, "partition_id", "stored_events") for table in DISTRIBUTED if table != "stored_events"),
+        *((table, column, "stored_events") for table, column in DISTRIBUTED.items() if table != "stored_events"),
         *((table, None, None) for table in REFERENCE),
     }
     tables = {name for (name, kind, *_) in catalog(connection)["tables"] if kind == "r"}

@@ -11,12 +11,16 @@ import psycopg
 import pytest
 
 import keyledger
+from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES_RUNS
 from keyledger.adapters.postgres.statements import SQL as POSTGRES
+from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE_RUNS
 from keyledger.adapters.sqlite.statements import SQL as SQLITE
 
 ADAPTERS = Path(keyledger.__file__).parent / "adapters"
-STATEMENTS = [("sqlite", name, text) for name, text in asdict(SQLITE).items()] + [
-    ("postgres", name, text) for name, text in asdict(POSTGRES).items()
+ON_SQLITE = asdict(SQLITE) | asdict(SQLITE_RUNS)
+ON_POSTGRES = asdict(POSTGRES) | asdict(POSTGRES_RUNS)
+STATEMENTS = [("sqlite", name, text) for name, text in ON_SQLITE.items()] + [
+    ("postgres", name, text) for name, text in ON_POSTGRES.items()
 ]
 DRAFT = ("create_draft_entries", "index_draft_entries", "create_draft_versions")
 WHOLE_LEDGER = {
@@ -26,12 +30,14 @@ WHOLE_LEDGER = {
     "list_streams",
     "list_expiring_streams",
     "forget_requests",
+    "count_run_events",
+    "list_run_streams",
 }
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_the_files_are_the_fields(engine: str) -> None:
-    files = {path.stem for path in (ADAPTERS / engine / "sql").iterdir()}
+    files = {path.stem for path in (ADAPTERS / engine / "sql").rglob("*.sql")}
     assert files == {name for of, name, _ in STATEMENTS if of == engine}
 
 
@@ -52,7 +58,7 @@ def sqlite(tmp_path: Path) -> sqlite3.Connection:
 def test_sqlite_accepts_every_statement_and_never_scans_on_the_hot_path(sqlite: sqlite3.Connection) -> None:
     for name in DRAFT:
         sqlite.execute(getattr(SQLITE, name))
-    for name, text in asdict(SQLITE).items():
+    for name, text in ON_SQLITE.items():
         if name in DRAFT:
             continue
         parameters = dict.fromkeys(re.findall(r":([a-z_]+)", text), 1) or (1,) * text.count("?")
@@ -69,7 +75,7 @@ def test_postgres_accepts_every_statement(postgres_url: str, schema: str) -> Non
     with psycopg.connect(postgres_url, options=f"-c search_path={schema}") as connection:
         for name in DRAFT:
             connection.execute(getattr(POSTGRES, name))
-        for name, text in asdict(POSTGRES).items():
+        for name, text in ON_POSTGRES.items():
             if name in DRAFT or name.startswith("copy_"):  # what the rebuild's tests execute
                 continue
             names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
@@ -79,8 +85,8 @@ def test_postgres_accepts_every_statement(postgres_url: str, schema: str) -> Non
             connection.execute(f"PREPARE {name} AS {prepared}")
 
 
-@pytest.mark.parametrize("name", ["append_put", "append_group", "append_partition_deleted"])
+@pytest.mark.parametrize("name", ["append_put", "append_group", "append_partition_deleted", "append_run_event"])
 def test_the_append_takes_no_lock_and_sends_no_notification(name: str) -> None:
-    text = asdict(POSTGRES)[name].upper()
+    text = ON_POSTGRES[name].upper()
     for forbidden in ("LOCK TABLE", "NOTIFY", "NEXTVAL", "NOW()", "ADVISORY"):
         assert forbidden not in text

@@ -15,7 +15,8 @@ import orjson
 import pytest
 
 from keyledger.domain.commands import Action, Attribution, Delete, Increment, PartitionCommand, Set
-from keyledger.domain.errors import RefusedError
+from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.event import Event
 from keyledger.domain.partition import (
     KeyDeleted,
     KeyExpired,
@@ -37,11 +38,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Fact:
     """An event without its place in a stream."""
 
-    kind: type[PartitionEvent]
+    kind: type[Event]
     fields: dict[str, Any]
 
-    def event(self, revision: int) -> PartitionEvent:
-        placed = {"originator_id": "partition:p", "originator_version": revision, "recorded_at": START}
+    def event(self, stream: str, revision: int) -> Any:
+        placed = {"originator_id": stream, "originator_version": revision, "recorded_at": START}
         return self.kind(**placed, request_id="q", **self.fields)
 
 
@@ -87,12 +88,47 @@ def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else START + timedelta(seconds=seconds)
 
 
-class given:  # noqa: N801 - reads as a word in a sentence
+class Spec:
+    """What follows from a command on a state."""
+
+    revision: int
+
+    def decided(self) -> Sequence[Event]:
+        """The events that follow, each as strict validation would have it."""
+        events = self._decide()
+        assert list(events) == [type(event).model_validate(vars(event), strict=True) for event in events]
+        return events
+
+    def _decide(self) -> Sequence[Event]:
+        raise NotImplementedError
+
+    def then(self, *facts: Fact) -> None:
+        events = self.decided()
+        told = [
+            (type(event), {name: getattr(event, name) for name in fact.fields})
+            for event, fact in _pairs(events, facts)
+        ]
+        assert told == [(fact.kind, fact.fields) for fact in facts]
+        assert [event.originator_version for event in events] == [
+            self.revision + number for number in range(1, len(facts) + 1)
+        ]
+
+    def then_nothing(self) -> None:
+        assert not self.decided()
+
+    def then_refused(self, error: type[KeyledgerError], **attributes: Any) -> None:
+        with pytest.raises(error) as refused:
+            self.decided()
+        assert {name: getattr(refused.value, name) for name in attributes} == attributes
+
+
+class given(Spec):  # noqa: N801 - reads as a word in a sentence
     """``given(was_set("a", 1)).when(deleting("a")).then(was_deleted("a"))``"""
 
     def __init__(self, *facts: Fact) -> None:
-        events = [fact.event(revision) for revision, fact in enumerate(facts, 1)]
+        events = [fact.event("partition:p", revision) for revision, fact in enumerate(facts, 1)]
         self.state = fold(PartitionState("partition:p"), events)
+        self.revision = self.state.revision
         self._command: PartitionCommand | None = None
 
     def when(
@@ -108,32 +144,11 @@ class given:  # noqa: N801 - reads as a word in a sentence
         self._now = START + timedelta(seconds=at)
         return self
 
-    def decided(self) -> Sequence[PartitionEvent]:
+    def _decide(self) -> Sequence[PartitionEvent]:
         assert self._command is not None
-        events = decide(self._command, self.state, self._now)
-        assert list(events) == [type(event).model_validate(vars(event), strict=True) for event in events]
-        return events
-
-    def then(self, *facts: Fact) -> None:
-        events = self.decided()
-        told = [
-            (type(event), {name: getattr(event, name) for name in fact.fields})
-            for event, fact in _pairs(events, facts)
-        ]
-        assert told == [(fact.kind, fact.fields) for fact in facts]
-        assert [event.originator_version for event in events] == [
-            self.state.revision + number for number in range(1, len(facts) + 1)
-        ]
-
-    def then_nothing(self) -> None:
-        assert not self.decided()
-
-    def then_refused(self, error: type[RefusedError], **attributes: Any) -> None:
-        with pytest.raises(error) as refused:
-            self.decided()
-        assert {name: getattr(refused.value, name) for name in attributes} == attributes
+        return decide(self._command, self.state, self._now)
 
 
-def _pairs(events: Sequence[PartitionEvent], facts: Sequence[Fact]) -> list[tuple[PartitionEvent, Fact]]:
+def _pairs(events: Sequence[Event], facts: Sequence[Fact]) -> list[tuple[Event, Fact]]:
     assert [type(event) for event in events] == [fact.kind for fact in facts]
     return list(zip(events, facts, strict=True))

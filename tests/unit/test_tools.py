@@ -8,8 +8,9 @@ import pytest
 import keyledger
 from keyledger import InvalidArgumentError, KeyledgerError, Ledger, NotConfiguredError
 from keyledger.adapters.conformance.clock import ManualClock
+from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
-from keyledger.adapters.tools.kv import TOOLS, call_tool
+from keyledger.adapters.tools.kv import TOOLS
 from keyledger.adapters.tools.refusal import refusal
 
 ADA = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1")

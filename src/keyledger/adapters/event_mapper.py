@@ -15,9 +15,9 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import ValidationError
 
+from keyledger.domain import partition, run
 from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.event import Event
-from keyledger.domain.partition import EVENT_TYPES
 
 EventRow: TypeAlias = tuple[str, int, str, bytes]
 """The columns of stored_events: stream, revision, topic and state."""
@@ -56,7 +56,7 @@ class EventMapper(Mapper[str]):
         *,
         cipher: Cipher | None = None,
         compressor: Compressor | None = None,
-        event_types: Iterable[type[Event]] = EVENT_TYPES,
+        event_types: Iterable[type[Event]] = (*partition.EVENT_TYPES, *run.EVENT_TYPES),
     ) -> None:
         super().__init__(OrjsonTranscoder(), compressor, cipher)
         self._types = {event_type.TOPIC: event_type for event_type in event_types}
@@ -73,6 +73,9 @@ class EventMapper(Mapper[str]):
         """The event's row."""
         fields = {name: value for name, value in vars(domain_event).items() if value is not None}
         stream, revision = fields.pop("originator_id"), fields.pop("originator_version")
+        body = domain_event.BODY  # type: ignore[attr-defined]
+        if body != "value":
+            fields["value"] = fields.pop(body)
         state = self.transcoder.encode(fields)
         if self.compressor:
             state = self.compressor.compress(state)
@@ -99,6 +102,9 @@ class EventMapper(Mapper[str]):
             raise _unreadable(stream, revision, str(error) or type(error).__name__) from None
         if fields["schema_version"] != self._newest[topic]:
             self._upcast(topic, fields)
+        body = self._types[topic].BODY
+        if body != "value":
+            fields[body] = fields.pop("value", None)
         fields["originator_id"], fields["originator_version"] = stream, revision
         try:
             return validate(fields)

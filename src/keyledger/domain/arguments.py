@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from sys import float_info
 
 from keyledger.domain.errors import InvalidArgumentError
@@ -11,6 +12,9 @@ from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER
 
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
+
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far ahead of the clock a time that a caller supplies may be."""
 
 
 def check_integer(field: str, value: object, minimum: int = MIN_INTEGER, maximum: int = MAX_INTEGER) -> None:
@@ -72,3 +76,20 @@ def check_start(field: str, text: object, max_bytes: int = MAX_KEY_BYTES) -> Non
     """Raise unless ``text``, a prefix or a cursor, is empty or what it is the start or end of may be."""
     if text != "":
         check_text(field, text, max_bytes)
+
+
+def moment(field: str, value: object) -> datetime:
+    """A time in UTC; InvalidArgumentError unless it is an aware datetime."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidArgumentError(field, value, "an aware datetime")
+    return value.astimezone(UTC)
+
+
+def ids(field: str, values: Iterable[object]) -> tuple[str, ...]:
+    """Distinct ids in the order given; InvalidArgumentError unless each may be one."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidArgumentError(field, values, "some ids")
+    found = tuple(dict.fromkeys(values))
+    for value in found:
+        check_id(field, value)
+    return found  # type: ignore[return-value]

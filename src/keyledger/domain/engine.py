@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from keyledger.domain.ports import Clock, JSONCodec, Storage, UsageRow
+from keyledger.domain.ports import Clock, JSONCodec, UsageRow
 from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
+from keyledger.domain.reading import ReadRecorder
 from keyledger.domain.records import Usage
+from keyledger.domain.run_ports import LedgerStorage
+from keyledger.domain.run_writer import RunWriter
 from keyledger.domain.scope import is_tree
 from keyledger.domain.writer import Writer
+
+Redact: TypeAlias = Callable[[str, Any], Any]
+"""Takes ``inputs``, ``output``, ``error`` or ``payload`` and what stands there; returns what may be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The limits of one ledger, in bytes unless named otherwise; None switches a quota off."""
+    """The limits of one ledger, in bytes unless named otherwise; None switches a quota off.
+
+    ``redact`` sees what runs say before it is written.
+    """
 
     limits: Limits = Limits()  # noqa: RUF009 - a tuple
     tree_bytes: int = DEFAULT_TREE_BYTES
     global_max_bytes: int | None = None
+    redact: Redact | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What the parts of an open ledger share."""
 
-    storage: Storage
+    storage: LedgerStorage
     writer: Writer
+    run_writer: RunWriter
+    reads: ReadRecorder
     clock: Clock
     codec: JSONCodec
     settings: Settings

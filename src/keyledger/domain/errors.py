@@ -14,8 +14,12 @@
     │   ├── RevisionConflictError       if_revision did not hold
     │   ├── RequestIdReusedError        one request id, two different commands
     │   ├── TimeReversalError           a supplied recorded_at before the partition's last event
-    │   └── ScopeAccessError            a tool call outside its invocation's scopes
+    │   ├── ScopeAccessError            a tool call outside its invocation's scopes
+    │   ├── DuplicateRunError           a second start of one run id
+    │   ├── DuplicateSequenceError      a second log line under one sequence number
+    │   └── InvokeDepthExceededError    runs that call runs, too deep
     ├── KeyNotFoundError
+    ├── RunNotFoundError                no such run was started, or it was purged
     ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
     └── StorageError
         ├── StorageUnavailableError     the database cannot be reached; nothing was written
@@ -185,6 +189,49 @@ class KeyNotFoundError(KeyledgerError):
     def __init__(self, key: str, scope: str) -> None:
         self.key, self.scope = key, scope
         super().__init__(f"no key {key!r} in scope {scope!r}")
+
+
+class DuplicateRunError(RefusedError):
+    """A run id that is in use, or was before its run was purged."""
+
+    code = "duplicate_run"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id!r} was started before; give each run an id of its own")
+
+
+class DuplicateSequenceError(RefusedError):
+    """A log line under a sequence number that the run has used, or that is too far back to tell."""
+
+    code = "duplicate_sequence"
+
+    def __init__(self, run_id: str, sequence: int) -> None:
+        self.run_id, self.sequence = run_id, sequence
+        super().__init__(f"sequence {sequence} of run {run_id!r} is taken; leave it out to get the next")
+
+
+class InvokeDepthExceededError(RefusedError):
+    """A run would be ``depth`` calls below its root, and ``max_depth`` is the most."""
+
+    code = "invoke_depth_exceeded"
+
+    def __init__(self, parent_run_id: str, depth: int, max_depth: int) -> None:
+        self.parent_run_id, self.depth, self.max_depth = parent_run_id, depth, max_depth
+        super().__init__(
+            f"a run called by {parent_run_id!r} would be {depth} calls below its root, and at most {max_depth} "
+            "are allowed; do runs call each other in a circle?"
+        )
+
+
+class RunNotFoundError(KeyledgerError):
+    """No run of this id was started, or, if ``purged``, what it said was taken out of the ledger."""
+
+    code = "run_not_found"
+
+    def __init__(self, run_id: str, *, purged: bool = False) -> None:
+        self.run_id, self.purged = run_id, purged
+        super().__init__(f"skill run not found: {run_id!r}{' was purged' if purged else ''}")
 
 
 class NotConfiguredError(KeyledgerError):

@@ -32,6 +32,8 @@ class Event(BaseModel):
     TOPIC: ClassVar[str]
     TEMPLATE: ClassVar[dict[str, Any]]
     """Every field in the order of the stored state, with its default."""
+    BODY: ClassVar[str] = "value"
+    """The field, if any, that holds raw JSON text; it comes last in the stored state, as ``value``."""
     _NAMES: ClassVar[set[str]]
 
     originator_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
@@ -15,13 +15,18 @@ from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.partition import KeyIncremented, KeySet, StoredEntry
-from keyledger.domain.ports import ReadEntry, StoredVersion
+from keyledger.domain.ports import JSONCodec, ReadEntry, StoredVersion
+from keyledger.domain.reading import Read, read_of
 from keyledger.domain.records import Entry, Page, Usage, Version
-from keyledger.domain.scope import SKILL, check_key, check_scope, stream_of
+from keyledger.domain.run import run_stream
+from keyledger.domain.run_records import RunRead
+from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, stream_of
 from keyledger.domain.values import JSONValue
 from keyledger.domain.writes import Caller, Writes, entry_at
 
 T = TypeVar("T")
+Note: TypeAlias = Callable[[Sequence[Read]], None]
+"""Takes what a run read, revision 0 where it found nothing, and returns at once."""
 _BEYOND = 2**63 - 1
 
 
@@ -32,11 +37,13 @@ class Partition:
     Every argument is checked: InvalidArgumentError names the field, what came and what is allowed.
     """
 
-    def __init__(self, engine: Engine, partition_id: str, stream: str, caller: Caller) -> None:
+    def __init__(
+        self, engine: Engine, partition_id: str, stream: str, caller: Caller, note: Note | None = None
+    ) -> None:
         self.id = partition_id
         self.writes = Writes(engine, stream, caller)
         """How its writes become commands, for adapters; its shape is no promise."""
-        self._engine, self._storage, self._stream = engine, engine.storage, stream
+        self._engine, self._storage, self._stream, self._note = engine, engine.storage, stream, note
 
     @property
     def max_value_bytes(self) -> int:
@@ -50,7 +57,10 @@ class Partition:
         check_key(key)
         check_scope(scope)
         found = self._storage.read_entry(stream_of(self._stream, scope), scope, key)
-        return self._live(found) if found is not None else None
+        entry = self._live(found) if found is not None else None
+        if self._note is not None:
+            self._note([_read(stream_of(self._stream, scope), scope, key, entry)])
+        return entry
 
     def get_many(self, keys: Sequence[str], *, scope: str = SKILL) -> dict[str, Entry]:
         """The entries under ``keys`` that exist, as of one moment, by key, in the order asked for."""
@@ -59,9 +69,12 @@ class Partition:
         for key in keys:
             check_key(key)
         check_scope(scope)
-        found = self._storage.read_entries(stream_of(self._stream, scope), scope, tuple(dict.fromkeys(keys)))
+        stream, wanted = stream_of(self._stream, scope), tuple(dict.fromkeys(keys))
+        found = self._storage.read_entries(stream, scope, wanted)
         live = {each.key[1]: entry for each in found if (entry := self._live(each)) is not None}
-        return {key: live[key] for key in dict.fromkeys(keys) if key in live}
+        if self._note is not None:
+            self._note([_read(stream, scope, key, live.get(key)) for key in wanted])
+        return {key: live[key] for key in wanted if key in live}
 
     def list(
         self,
@@ -84,6 +97,8 @@ class Partition:
         rows = self._storage.list_entries(stream, scope, prefix, after, limit + 1, now)
         shown = rows[:limit]
         entries = tuple(self._entry(row.key, row.entry, max(now, row.last_recorded_at)) for row in shown)
+        if self._note is not None:
+            self._note([_read(stream, scope, entry.key, entry) for entry in entries])
         return Page(entries, shown[-1].key[1] if len(rows) > limit else None)
 
     def history(
@@ -99,8 +114,32 @@ class Partition:
         arguments.check_revision("before", before)
         stream = stream_of(self._stream, scope)
         rows = self._storage.history(stream, scope, key, _BEYOND if before is None else before, limit + 1)
-        versions = tuple(self._version(row) for row in rows[:limit])
+        versions = tuple(version_of(self._engine.codec, row) for row in rows[:limit])
         return Page(versions, versions[-1].revision if len(rows) > limit else None)
+
+    def readers(
+        self,
+        key: str,
+        revision: int,
+        *,
+        scope: str = SKILL,
+        limit: int = arguments.DEFAULT_PAGE,
+        after: str = "",
+    ) -> Page[RunRead]:
+        """The runs that read the version of ``key`` with this revision, by id, of those that record reads.
+
+        Revision 0 stands for nothing: it gives the runs that looked for the key and did not find it.
+        """
+        check_key(key)
+        arguments.check_integer("revision", revision, 0)
+        check_scope(scope)
+        arguments.check_page(limit)
+        arguments.check_start("after", after, MAX_ID_BYTES)
+        self._engine.reads.flush()
+        stream, beyond = stream_of(self._stream, scope), run_stream(after) if after else ""
+        rows = self._storage.runs.readers(stream, scope, key, revision, beyond, limit + 1)
+        shown = tuple(map(read_of, rows[:limit]))
+        return Page(shown, shown[-1].run_id if len(rows) > limit else None)
 
     def scan(self, *, scope: str = SKILL, prefix: str = "", after: str = "") -> Iterator[Entry]:
         """All that :meth:`list` would show, read page by page as it is iterated over.
@@ -227,24 +266,30 @@ class Partition:
     def _entry(self, key: EntryKey, entry: StoredEntry, now: datetime) -> Entry:
         return entry_at(self._engine.codec, key, entry, now)
 
-    def _version(self, stored: StoredVersion) -> Version:
-        row, event = stored
-        value = event.value if isinstance(event, KeySet | KeyIncremented) else None
-        return Version(
-            row.scope,
-            row.key,
-            row.revision,
-            row.operation,
-            None if value is None else self._engine.codec.decode(value),
-            row.size,
-            row.recorded_at,
-            row.expires_at,
-            event.changed_by,
-            event.run_id,
-            event.root_run_id,
-            event.tool,
-            event.request_id,
-        )
+
+def _read(stream: str, scope: str, key: str, entry: Entry | None) -> Read:
+    return stream, scope, key, 0 if entry is None else entry.revision
+
+
+def version_of(codec: JSONCodec, stored: StoredVersion) -> Version:
+    """A stored version as users see it."""
+    row, event = stored
+    value = event.value if isinstance(event, KeySet | KeyIncremented) else None
+    return Version(
+        row.scope,
+        row.key,
+        row.revision,
+        row.operation,
+        None if value is None else codec.decode(value),
+        row.size,
+        row.recorded_at,
+        row.expires_at,
+        event.changed_by,
+        event.run_id,
+        event.root_run_id,
+        event.tool,
+        event.request_id,
+    )
 
 
 def _items(read: Callable[..., Page[T]], cursor: str) -> Iterator[T]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from keyledger.domain import arguments
 from keyledger.domain.commands import Attribution, DeletePartition, PartitionCommand
 from keyledger.domain.engine import Engine, Settings
-from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.errors import InvalidArgumentError, KeyledgerError
 from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
-from keyledger.domain.kv import Partition
-from keyledger.domain.ports import Clock, JSONCodec, Projector, Storage, StreamHead
+from keyledger.domain.kv import Note, Partition
+from keyledger.domain.ports import Clock, JSONCodec, Projector, StreamHead
+from keyledger.domain.reading import ReadRecorder
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
+from keyledger.domain.run import run_stream
+from keyledger.domain.run_arguments import check_run_id
+from keyledger.domain.run_ports import LedgerStorage, RunProjector
+from keyledger.domain.run_writer import RunWriter
+from keyledger.domain.runs import Runs
 from keyledger.domain.scope import (
     ROOT_RUN_PARTITION,
     STREAM_PREFIX,
@@ -24,13 +31,14 @@ from keyledger.domain.scope import (
     key_range,
     partition_stream,
 )
-from keyledger.domain.sweeper import Sweeper
+from keyledger.domain.sweeper import RUN_KEYS_RETENTION, Sweeper
 from keyledger.domain.writer import Writer
 from keyledger.domain.writes import Caller
 
 DEFAULT_SWEEP = 1_000
 MAX_SOURCE_BYTES = 4_096
 _PAGE = 1_000
+_RUNS_AT_ONCE = 200
 
 
 class Ledger:
@@ -40,13 +48,24 @@ class Ledger:
     """
 
     def __init__(
-        self, storage: Storage, project: Projector, clock: Clock, codec: JSONCodec, settings: Settings
+        self,
+        storage: LedgerStorage,
+        project: Projector,
+        project_runs: RunProjector,
+        clock: Clock,
+        codec: JSONCodec,
+        settings: Settings,
     ) -> None:
         self.storage = storage
         """What stands underneath, for adapters and their tests; its shape is no promise."""
-        self._project, self._clock = project, clock
+        self._project, self._project_runs, self._clock = project, project_runs, clock
         self._writer = Writer(storage, project, clock, settings.global_max_bytes)
-        self._engine = Engine(storage, self._writer, clock, codec, settings)
+        self._run_writer = RunWriter(storage.runs, project_runs, clock)
+        reads = ReadRecorder(self._run_writer)
+        self._engine = Engine(storage, self._writer, self._run_writer, reads, clock, codec, settings)
+        self.runs = Runs(self._engine)
+        """The audit of runs."""
+        self._sweeper = Sweeper(self._engine, self.runs, project)
         if settings.global_max_bytes is not None:
             storage.adopt_usage()
 
@@ -58,18 +77,31 @@ class Ledger:
         run_id: str | None = None,
         root_run_id: str | None = None,
         tool: str | None = None,
+        record_reads: bool = False,
     ) -> Partition:
         """A handle on a partition, which need not exist yet.
 
         What is written through it is recorded as done by ``actor``, in ``run_id`` of the dispatch tree
-        ``root_run_id``, through ``tool``.
+        ``root_run_id``, through ``tool``. With ``record_reads`` what ``get``, ``get_many``, ``list`` and ``scan``
+        give, or do not find, is soon recorded as read by that run, which must have been started.
         """
         stream = partition_stream(partition_id)
         arguments.check_actor(actor)
         arguments.check_run("run_id", run_id)
         arguments.check_run("root_run_id", root_run_id)
         arguments.check_name("tool", tool)
-        return Partition(self._engine, partition_id, stream, Caller(actor, run_id, root_run_id, tool))
+        caller = Caller(actor, run_id, root_run_id, tool)
+        note = self._note(record_reads, run_id)
+        return Partition(self._engine, partition_id, stream, caller, note)
+
+    def _note(self, record_reads: bool, run_id: str | None) -> Note | None:  # noqa: FBT001
+        """What takes the reads of a run, if they are to be recorded."""
+        if record_reads is False:
+            return None
+        if record_reads is not True or run_id is None:
+            raise InvalidArgumentError("record_reads", record_reads, "False, or True with a run_id")
+        check_run_id("run_id", run_id)
+        return partial(self._engine.reads.note, run_stream(run_id))
 
     def partitions(
         self, *, prefix: str = "", limit: int = arguments.DEFAULT_PAGE, after: str = ""
@@ -155,22 +187,34 @@ class Ledger:
         named = None if partition_id is None else partition_stream(partition_id)
         return Exporter(self._engine, current=current, progress=progress).lines(named)
 
-    def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
-        """End up to ``limit`` expired entries as KeyExpired events, across partitions, and tidy up.
+    def sweep(
+        self,
+        *,
+        limit: int = DEFAULT_SWEEP,
+        run_keys_after: float | None = RUN_KEYS_RETENTION,
+        runs_after: float | None = None,
+    ) -> SweepReport:
+        """Tidy up, across partitions: up to ``limit`` of each thing that is due.
 
-        Safe to run from several processes at once; sweep again while the report is not ``complete``.
+        Expired entries end as KeyExpired events. Keys in ``run:`` scopes end as KeyDeleted events, by
+        ``system:retention``, once their run finished more than ``run_keys_after`` seconds ago, ``root_run:`` keys
+        once every run of their tree did; those of a run that goes on, or was never started here, stay. Runs that
+        started more than ``runs_after`` seconds ago are purged. None for an age is never. Request ids older than
+        7 days are forgotten, spare leases of a global quota taken back.
+
+        Safe to run from several processes at once, and to kill; sweep again while the report is not ``complete``.
         """
-        arguments.check_integer("limit", limit, 1)
-        return Sweeper(self.storage, self._writer, self._project, self._clock).sweep(limit)
+        return self._sweeper.sweep(limit, run_keys_after, runs_after)
 
     def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
-        """Drop and rebuild the read models of every partition from its events, and compare.
+        """Drop and rebuild the read models of every partition and run from its events, and compare.
 
-        One partition at a time, each in one transaction: meanwhile its writers wait, or get LedgerBusyError.
+        One partition, or some runs, at a time and in one transaction: meanwhile their writers wait, or get
+        LedgerBusyError.
         ``progress`` is called with the events read so far and in all.
         """
         streams = list(self.storage.all_streams())
-        total = sum(revision for _, revision in streams)
+        total = sum(revision for _, revision in streams) + self.storage.runs.count_events()
         read = 0
 
         def step(events: int) -> None:
@@ -183,15 +227,23 @@ class Ledger:
         for stream, _ in streams:
             differences += self.storage.rebuild(stream, self._project, step)
             self._writer.forget(stream)
-        return RebuildReport(len(streams), read, tuple(differences))
+        last = ""
+        while True:
+            last, found = self.storage.runs.rebuild(last, _RUNS_AT_ONCE, self._project_runs, step)
+            differences += found
+            if not last:
+                return RebuildReport(len(streams), read, tuple(differences))
 
     def reset_after_fork(self) -> None:
         """In a forked child, let go of what belongs to the parent: connections, queues, caches."""
         self.storage.reset()
         self._writer.reset()
+        self._run_writer.reset()
+        self._engine.reads.reset()
 
     def close(self) -> None:
-        """Release every connection. Writes that were begun are finished. Idempotent."""
+        """Release every connection. Writes that were begun are finished, reads recorded. Idempotent."""
+        self._engine.reads.close()
         self._writer.close()
         self.storage.close()
 

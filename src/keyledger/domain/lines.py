@@ -46,9 +46,6 @@ from keyledger.domain.scope import (
 )
 from keyledger.domain.values import check_value, parse_json
 
-MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""How far ahead of the clock a line's recorded_at may be."""
-
 _COMMON = {"partition", "op", "actor", "run_id", "root_run_id", "tool", "recorded_at"}
 _KEY = {"scope", "key"}
 _TTL = {"ttl", "expires_at"}
@@ -139,8 +136,8 @@ def _attribution(fields: dict[str, Any], request_id: str, now: datetime) -> Attr
     arguments.check_run("root_run_id", root_run_id)
     arguments.check_name("tool", tool)
     recorded_at = _moment(fields, "recorded_at")
-    if recorded_at is not None and recorded_at > now + MAX_CLOCK_SKEW:
-        allowed = f"a time at most {MAX_CLOCK_SKEW.seconds} s ahead of the clock"
+    if recorded_at is not None and recorded_at > now + arguments.MAX_CLOCK_SKEW:
+        allowed = f"a time at most {arguments.MAX_CLOCK_SKEW.seconds} s ahead of the clock"
         raise InvalidArgumentError("recorded_at", fields["recorded_at"], allowed)
     return Attribution(request_id, actor, run_id, root_run_id, tool, recorded_at)
 

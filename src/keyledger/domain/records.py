@@ -95,12 +95,15 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep did: entries ended, request ids forgotten, bytes of global quota taken back.
+    """What one sweep did; what another process did at the same time is not counted here.
 
-    ``complete`` is False where the limit was reached first: sweep again.
+    ``expired`` entries ended, ``run_keys`` of finished runs and trees deleted, ``runs_purged``, request ids
+    forgotten, bytes of global quota taken back. ``complete`` is False where the limit was reached first: sweep again.
     """
 
     expired: int
+    run_keys: int
+    runs_purged: int
     requests_forgotten: int
     bytes_returned: int
     complete: bool

@@ -1,21 +1,28 @@
 """Housekeeping, bounded per call and safe to run from several processes at once.
 
-Expired entries become KeyExpired events, old request ids are forgotten, and what partitions lease of the
-global quota beyond their use goes back to it.
+Expired entries become KeyExpired events, keys that outlived their runs KeyDeleted; old runs are purged, old
+request ids forgotten, and what partitions lease of the global quota beyond their use goes back to it.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from keyledger.domain import arguments
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
-from keyledger.domain.ports import Clock, Commit, HeadMovedError, Projector, Slice, Storage
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
 from keyledger.domain.quota import Lease, block_for
 from keyledger.domain.records import SweepReport
-from keyledger.domain.writer import Writer
+from keyledger.domain.run_sweeper import RunSweeper
+from keyledger.domain.runs import PURGE_BATCH, Runs
 
 REQUEST_RETENTION = timedelta(days=7)
 """How long a user's request id answers a retry."""
+
+RUN_KEYS_RETENTION = 604_800
+"""How long the keys of a finished run, or tree of runs, stay: 7 days, in seconds."""
 
 _PER_COMMAND = 500
 _PAGE = 100
@@ -24,14 +31,41 @@ _PAGE = 100
 class Sweeper:
     """Sweeps one ledger."""
 
-    def __init__(self, storage: Storage, writer: Writer, project: Projector, clock: Clock) -> None:
-        self._storage, self._writer, self._project, self._clock = storage, writer, project, clock
+    def __init__(self, engine: Engine, runs: Runs, project: Projector) -> None:
+        self._storage, self._writer, self._clock = engine.storage, engine.writer, engine.clock
+        self._runs, self._project = runs, project
+        self._run_keys = RunSweeper(engine.storage, engine.writer, engine.clock)
 
-    def sweep(self, limit: int) -> SweepReport:
-        """End up to ``limit`` expired entries, forget up to as many request ids, take leases back."""
+    def sweep(self, limit: int, run_keys_after: float | None, runs_after: float | None) -> SweepReport:
+        """Do up to ``limit`` of each thing that is due; ages are seconds, None is never."""
+        arguments.check_integer("limit", limit, 1)
+        finished_before = self._before("run_keys_after", run_keys_after)
+        started_before = self._before("runs_after", runs_after)
         expired = self._end_expired(limit)
+        purged = 0 if started_before is None else self._purge(started_before, limit)
+        deleted = 0 if finished_before is None else self._run_keys.sweep(finished_before, limit)
         forgotten = self._storage.forget_requests(self._clock.now() - REQUEST_RETENTION, limit)
-        return SweepReport(expired, forgotten, self._reclaim(), expired < limit and forgotten < limit)
+        complete = max(expired, purged, deleted, forgotten) < limit
+        return SweepReport(expired, deleted, purged, forgotten, self._reclaim(), complete)
+
+    def _before(self, field: str, age: float | None) -> datetime | None:
+        """The moment that lies ``age`` seconds back."""
+        if age is None:
+            return None
+        arguments.check_seconds(field, age)
+        try:
+            return self._clock.now() - timedelta(seconds=age)
+        except OverflowError:
+            raise InvalidArgumentError(field, age, "seconds that go back no further than the year 1") from None
+
+    def _purge(self, started_before: datetime, limit: int) -> int:
+        total = 0
+        while total < limit:
+            purged = self._runs.purge_batch(started_before, min(PURGE_BATCH, limit - total))
+            if purged is None:
+                break
+            total += purged
+        return total
 
     def _end_expired(self, limit: int) -> int:
         ended, after = 0, ""

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from keyledger.adapters.aio.partition import AsyncPartition
+from keyledger.adapters.aio.runs import AsyncRuns
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
 from keyledger.domain.ports import Storage
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
+from keyledger.domain.sweeper import RUN_KEYS_RETENTION
 
 
 class _StoppedError(Exception):
@@ -29,6 +31,8 @@ class AsyncLedger:
 
     def __init__(self, ledger: Ledger, threads: Threads) -> None:
         self._ledger, self._threads = ledger, threads
+        self.runs = AsyncRuns(ledger.runs, threads)
+        """The audit of runs."""
 
     @property
     def storage(self) -> Storage:
@@ -43,9 +47,17 @@ class AsyncLedger:
         run_id: str | None = None,
         root_run_id: str | None = None,
         tool: str | None = None,
+        record_reads: bool = False,
     ) -> AsyncPartition:
         """As ``Ledger.partition``; it is not awaited, as a handle is made without a look at the storage."""
-        kv = self._ledger.partition(partition_id, actor=actor, run_id=run_id, root_run_id=root_run_id, tool=tool)
+        kv = self._ledger.partition(
+            partition_id,
+            actor=actor,
+            run_id=run_id,
+            root_run_id=root_run_id,
+            tool=tool,
+            record_reads=record_reads,
+        )
         return AsyncPartition(kv, self._threads)
 
     async def partitions(
@@ -95,9 +107,16 @@ class AsyncLedger:
         """As ``Ledger.export_lines``, for ``async for``; ``progress`` is called in another thread."""
         return self._threads.iterate(self._ledger.export_lines(partition_id, current=current, progress=progress))
 
-    async def sweep(self, *, limit: int = DEFAULT_SWEEP) -> SweepReport:
-        """As ``Ledger.sweep``; cancelled, it still ends up to ``limit`` entries."""
-        return await self._threads.work(partial(self._ledger.sweep, limit=limit))
+    async def sweep(
+        self,
+        *,
+        limit: int = DEFAULT_SWEEP,
+        run_keys_after: float | None = RUN_KEYS_RETENTION,
+        runs_after: float | None = None,
+    ) -> SweepReport:
+        """As ``Ledger.sweep``; cancelled, it still does up to ``limit`` of each thing."""
+        sweep = partial(self._ledger.sweep, limit=limit, run_keys_after=run_keys_after, runs_after=runs_after)
+        return await self._threads.work(sweep)
 
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
         """As ``Ledger.rebuild``; ``progress`` is called in another thread.

@@ -15,6 +15,7 @@ from keyledger.domain.commands import Action, Batch, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.kv import Partition
 from keyledger.domain.records import Entry, Page, Usage, Version
+from keyledger.domain.run_records import RunRead
 from keyledger.domain.scope import SKILL
 from keyledger.domain.values import JSONValue
 
@@ -65,6 +66,19 @@ class AsyncPartition:
     ) -> Page[Version]:
         """As ``Partition.history``."""
         return await self._threads.read(partial(self._kv.history, key, scope=scope, limit=limit, before=before))
+
+    async def readers(
+        self,
+        key: str,
+        revision: int,
+        *,
+        scope: str = SKILL,
+        limit: int = arguments.DEFAULT_PAGE,
+        after: str = "",
+    ) -> Page[RunRead]:
+        """As ``Partition.readers``."""
+        readers = partial(self._kv.readers, key, revision, scope=scope, limit=limit, after=after)
+        return await self._threads.read(readers)
 
     def scan(self, *, scope: str = SKILL, prefix: str = "", after: str = "") -> AsyncIterator[Entry]:
         """As ``Partition.scan``, for ``async for``."""

@@ -12,8 +12,9 @@ from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.lines import lines_of, opened
 from keyledger.adapters.cli.output import print_json
 from keyledger.adapters.cli.session import Session, command
+from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
-from keyledger.adapters.tools.kv import Result, call_tool
+from keyledger.adapters.tools.kv import Result
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.adapters.tools.strict import StrictModel
 from keyledger.domain.errors import InvalidArgumentError, KeyledgerError, ValueSerializationError

@@ -1,9 +1,8 @@
-"""Commands on partitions and on the whole ledger: usage, partitions, sweep, rebuild."""
+"""Commands on partitions and on the whole ledger: usage, partitions, rebuild."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -22,8 +21,7 @@ from keyledger.adapters.cli.output import (
 )
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.arguments import DEFAULT_PAGE
-from keyledger.domain.ledger import DEFAULT_SWEEP
-from keyledger.domain.records import RebuildReport, SweepReport
+from keyledger.domain.records import RebuildReport
 from keyledger.domain.scope import SKILL
 
 app = typer.Typer()
@@ -64,30 +62,6 @@ def list_partitions(
         say("no partitions", "dim")
     if page.next is not None:
         say(f"there are more: --after {printable(str(page.next))}", "dim")
-
-
-@command(app, "sweep")
-def sweep_expired(
-    session: Session,
-    *,
-    limit: Annotated[int, typer.Option("--limit", help="The most entries to end in one go.")] = DEFAULT_SWEEP,
-) -> None:
-    """End expired entries in the log, and forget request ids that are too old to be repeated."""
-    with session.open(create=False) as ledger:
-        report = ledger.sweep(limit=limit)
-    if session.as_json:
-        print_json(report)
-    else:
-        _tell_sweep(report)
-
-
-def _tell_sweep(report: SweepReport) -> None:
-    ended = "1 expired entry" if report.expired == 1 else f"{report.expired:,} expired entries"
-    say(f"ended {ended}, forgot {count(report.requests_forgotten, 'request id')}")
-    if report.bytes_returned:
-        say(f"{count(report.bytes_returned, 'byte')} of the global quota came back")
-    if not report.complete:
-        say("there are more: sweep again", "yellow")
 
 
 @command(app, "rebuild")

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from keyledger.adapters.cli import demo, exec, exporting, housekeeping, importing, keys, schema  # noqa: A004 - a module
+from keyledger.adapters.cli import (
+    demo,
+    exec,  # noqa: A004 - a module
+    exporting,
+    housekeeping,
+    importing,
+    keys,
+    schema,
+    sweeping,
+)
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.errors import Commands
 from keyledger.adapters.cli.session import Session
@@ -20,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (keys, housekeeping, exporting, importing, exec, schema, demo):
+for part in (keys, housekeeping, sweeping, exporting, importing, exec, schema, demo):
     app.add_typer(part.app)
 
 

@@ -169,7 +169,16 @@ def entries_table(entries: Page[Entry]) -> Table:
 
 
 _OPERATION_STYLES = {"delete": "red", "expire": "yellow", "partition_deleted": "red"}
-_ENDED = {"delete", "expire", "partition_deleted"}
+
+
+def operation(version: Version) -> Text:
+    """What happened, in its colour."""
+    return Text(version.operation, _OPERATION_STYLES.get(version.operation, "green"))
+
+
+def held(version: Version) -> Text:
+    """What the key held afterwards; empty where it ended."""
+    return Text("") if version.operation in _OPERATION_STYLES else shown(version.value)
 
 
 def versions_table(versions: Page[Version], time: Callable[[datetime], str] = moment) -> Table:
@@ -179,8 +188,8 @@ def versions_table(versions: Page[Version], time: Callable[[datetime], str] = mo
         made.add_row(
             str(version.revision),
             time(version.recorded_at),
-            Text(version.operation, _OPERATION_STYLES.get(version.operation, "green")),
-            "" if version.operation in _ENDED else shown(version.value),
+            operation(version),
+            held(version),
             Text(printable(version.changed_by or "")),
             Text(printable(version.run_id or "")),
         )

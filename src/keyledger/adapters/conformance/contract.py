@@ -7,9 +7,14 @@ from keyledger.adapters.conformance.exporting import ExportContract
 from keyledger.adapters.conformance.housekeeping import HousekeepingContract
 from keyledger.adapters.conformance.importing import ImportContract
 from keyledger.adapters.conformance.keys import KeyContract
+from keyledger.adapters.conformance.lineage import LineageContract
 from keyledger.adapters.conformance.quotas import QuotaContract
 from keyledger.adapters.conformance.races import RaceContract
 from keyledger.adapters.conformance.requests import RequestContract
+from keyledger.adapters.conformance.run_listing import RunListingContract
+from keyledger.adapters.conformance.run_logs import RunLogContract
+from keyledger.adapters.conformance.run_trees import RunTreeContract
+from keyledger.adapters.conformance.runs import RunContract
 from keyledger.adapters.conformance.time import TimeContract
 
 
@@ -23,5 +28,10 @@ class LedgerContract(
     ExportContract,
     ConcurrencyContract,
     RaceContract,
+    RunContract,
+    RunLogContract,
+    RunListingContract,
+    RunTreeContract,
+    LineageContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""

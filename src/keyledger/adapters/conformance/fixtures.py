@@ -9,10 +9,11 @@ import pytest
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.runs import Runs
 
 
 class Fixtures:
-    """A ledger with a clock that stands still, and a partition of it."""
+    """A ledger with a clock that stands still, a partition of it, and its runs."""
 
     @pytest.fixture
     def reopen(self) -> Callable[..., Ledger]:
@@ -34,3 +35,8 @@ class Fixtures:
     def kv(self, ledger: Ledger) -> Partition:
         """A partition that nobody has used, held by ada in run r-1."""
         return ledger.partition("weather", actor="ada", run_id="r-1", root_run_id="r-0", tool="kv_set")
+
+    @pytest.fixture
+    def runs(self, ledger: Ledger) -> Runs:
+        """The ledger's audit of runs."""
+        return ledger.runs

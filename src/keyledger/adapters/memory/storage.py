@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 from typing import Any
@@ -13,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.popo import POPOApplicationRecorder
 
 from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.rebuild import differing, differing_heads, rebuilt
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import LedgerClosedError
@@ -114,6 +115,18 @@ class Recorder(POPOApplicationRecorder):
             rows.requests.update({record.request_id: record for record in commit.requests})
             return returned
 
+    def replace_events(self, stream: str, last: int, marker: StoredEvent) -> None:
+        """Put ``marker`` in the place of each event of a stream up to revision ``last``."""
+        with self._database_lock:
+            for version, position in self._stored_events_index[stream].items():
+                if version <= last:
+                    self._stored_events[position] = replace(marker, originator_version=version)
+
+    def stream_ids(self) -> list[str]:
+        """Every stream that has events."""
+        with self._database_lock:
+            return [stream for stream, index in self._stored_events_index.items() if index]
+
 
 class MemoryStorage:
     """Events and inline read models of a ledger in this process's memory."""
@@ -122,9 +135,11 @@ class MemoryStorage:
         self.mapper, self.recorder = mapper, Recorder()
         self._leased: dict[str, tuple[str, Lease]] | None = None
         self._closed = False
+        self.runs = MemoryRuns(self)
 
     @contextmanager
-    def _locked(self) -> Iterator[dict[str, _Rows]]:
+    def locked(self) -> Iterator[dict[str, _Rows]]:
+        """The rows of every stream, while nobody else has them."""
         if self._closed:
             raise LedgerClosedError
         with self.recorder.lock:
@@ -134,27 +149,27 @@ class MemoryStorage:
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[MemoryStorage]:  # noqa: ARG002 - one lock for all streams
-        with self._locked():
+        with self.locked():
             yield self
 
     def load(self, stream: str, keys: Sequence[EntryKey], request_ids: Sequence[str] = ()) -> Slice:
-        with self._locked() as streams:
+        with self.locked() as streams:
             rows = streams.get(stream, _Rows())
             known = [rows.requests[each] for each in request_ids if each in rows.requests]
             state = PartitionState(stream, *rows.head).with_entries(rows.load(keys))
             return Slice(state, rows.leases, tuple(known))
 
     def load_expired(self, stream: str, now: datetime, limit: int) -> list[tuple[EntryKey, StoredEntry]]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             return streams.get(stream, _Rows()).expired(now)[:limit]
 
     def events(self, stream: str, after: int, limit: int) -> list[PartitionEvent]:
-        with self._locked():
+        with self.locked():
             stored = self.recorder.select_events(stream, gt=after, limit=limit)
             return [self.mapper.to_domain_event(each) for each in stored]
 
     def commit(self, commit: Commit) -> None:
-        with self._locked():
+        with self.locked():
             stored = [self.mapper.to_stored_event(event) for event in commit.events]
             self.recorder.insert_events(stored, commit=commit)
 
@@ -165,7 +180,7 @@ class MemoryStorage:
         return found[0] if found else None
 
     def read_entries(self, stream: str, scope: str, keys: Sequence[str]) -> list[ReadEntry]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             rows = streams.get(stream, _Rows())
             wanted = [(scope, key) for key in keys]
             return [self._read(rows, key) for key in wanted if key in rows.entries]
@@ -177,7 +192,7 @@ class MemoryStorage:
     def list_entries(
         self, stream: str, scope: str, prefix: str, after: str, limit: int, now: datetime
     ) -> list[ReadEntry]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             rows = streams.get(stream, _Rows())
             keys = sorted(
                 key
@@ -190,13 +205,13 @@ class MemoryStorage:
             return [self._read(rows, key) for key in keys[:limit]]
 
     def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             versions = streams.get(stream, _Rows()).history.get((scope, key), [])
             found = [row for row in reversed(versions) if row.revision < before][:limit]
             return [StoredVersion(row, self.events(stream, row.revision - 1, 1)[0]) for row in found]
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             created = None
             for row in streams[stream].history[scope, key]:
                 if row.revision <= revision:
@@ -206,28 +221,28 @@ class MemoryStorage:
             return created
 
     def usage(self, stream: str, now: datetime) -> UsageRow:
-        with self._locked() as streams:
+        with self.locked() as streams:
             return streams.get(stream, _Rows()).usage(now)
 
     def streams(self, after: str, limit: int, now: datetime, prefix: str) -> list[StreamHead]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             used = {name: rows for name, rows in streams.items() if rows.head.revision and not rows.head.deleted}
             names = sorted(name for name in used if name.startswith(prefix) and name > after)
             return [StreamHead(name, used[name].head.revision, used[name].usage(now)) for name in names[:limit]]
 
     def expiring_streams(self, after: str, limit: int, now: datetime) -> list[str]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             due = sorted(name for name, rows in streams.items() if name > after and rows.expired(rows.now(now)))
             return due[:limit]
 
     def all_streams(self) -> list[tuple[str, int]]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             return sorted((name, rows.head.revision) for name, rows in streams.items())
 
     # -------------------------------------------------------------------------------- housekeeping
 
     def forget_requests(self, before: datetime, limit: int) -> int:
-        with self._locked() as streams:
+        with self.locked() as streams:
             old = [
                 (rows.requests, record)
                 for rows in streams.values()
@@ -239,7 +254,7 @@ class MemoryStorage:
             return len(old[:limit])
 
     def adopt_usage(self) -> None:
-        with self._locked() as streams:
+        with self.locked() as streams:
             if self._leased is None:
                 self._leased = {}
                 for stream, rows in streams.items():
@@ -248,7 +263,7 @@ class MemoryStorage:
                     self._leased[lease.lease_id] = (stream, lease)
 
     def take_lease(self, stream: str, lease: Lease, maximum: int) -> int:
-        with self._locked():
+        with self.locked():
             assert self._leased is not None  # noqa: S101 - adopt_usage comes first
             leased = sum(each.size for _, each in self._leased.values())
             if leased + lease.size <= maximum:
@@ -256,18 +271,18 @@ class MemoryStorage:
             return leased
 
     def lease_rows(self, after: str, limit: int) -> list[tuple[str, Lease]]:
-        with self._locked():
+        with self.locked():
             found = sorted((self._leased or {}).items())
             return [row for lease_id, row in found if lease_id > after][:limit]
 
     def shrink_lease(self, lease_id: str, size: int) -> None:
-        with self._locked():
+        with self.locked():
             stream, lease = (self._leased or {}).pop(lease_id, ("", Lease(lease_id, 0)))
             if self._leased is not None and lease.size and size:
                 self._leased[lease_id] = (stream, Lease(lease_id, min(size, lease.size)))
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
-        with self._locked() as streams:
+        with self.locked() as streams:
             former = streams[stream]
             leases = former.leases._replace(version=former.leases.version + 1)
             current = _Rows(leases=leases, requests=former.requests)

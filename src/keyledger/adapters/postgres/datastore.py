@@ -29,6 +29,7 @@ from keyledger.domain.errors import (
     StorageError,
     StorageUnavailableError,
 )
+from keyledger.domain.ports import HeadMovedError
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection before the server counts as unavailable."""
@@ -241,3 +242,16 @@ def raise_translated(error: Exception, *, lost: bool) -> NoReturn:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         raise StorageUnavailableError(str(error)) from error
     raise StorageError(f"the database refused: {error}") from error
+
+
+@contextmanager
+def lost_as_moved(datastore: Datastore) -> Iterator[None]:
+    """A conflict, or a commit whose outcome the broken connection did not tell: the caller finds out."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise HeadMovedError from error
+    except ConnectionLostError as error:
+        with suppress(StorageError):
+            datastore.drop_idle()
+        raise HeadMovedError(unknown=True) from error

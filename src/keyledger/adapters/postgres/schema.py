@@ -25,6 +25,9 @@ DISTRIBUTED = {
     "current_value": "partition_id",
     "key_history": "partition_id",
     "request_log": "partition_id",
+    "run_head": "run_id",
+    "runs": "run_id",
+    "run_reads": "run_id",
 }
 """The column that holds the stream's id, for each table with rows of streams; the events' own comes first."""
 

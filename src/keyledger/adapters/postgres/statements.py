@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keyledger.adapters.sql.run_statements import RunStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
 
@@ -68,5 +69,14 @@ class Statements:
     resize_lease: str
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresRunStatements(RunStatements):
+    """The texts of the statements on runs, by name."""
+
+    append_run_event: str
+    lock_run: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.postgres")
+RUN_SQL = load_statements(PostgresRunStatements, "keyledger.adapters.postgres", "sql/runs")
 MIGRATIONS = load_migrations("keyledger.adapters.postgres")

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from eventsourcing.persistence import IntegrityError
 from psycopg import Cursor
 
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, raise_translated
+from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, lost_as_moved, raise_translated
 from keyledger.adapters.postgres.draft import PostgresDraft
 from keyledger.adapters.postgres.recorder import Recorder
+from keyledger.adapters.postgres.runs import PostgresRuns
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.rebuild import differing_heads, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
+from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.errors import StorageError
-from keyledger.domain.ports import Commit, HeadMovedError, Projector, ReadModelChanges
+from keyledger.domain.ports import Commit, Projector, ReadModelChanges
 from keyledger.domain.quota import Lease
 
 
@@ -54,7 +54,7 @@ class _Locked(_Parameters, SessionReads):
 
     def commit(self, commit: Commit) -> None:
         events = list(map(self._rows.mapper.to_row, commit.events))
-        with _lost_as_moved(self._recorder.datastore):
+        with lost_as_moved(self._recorder.datastore):
             try:
                 self._recorder.write(self._cursor, commit, events)
                 self._cursor.connection.commit()
@@ -70,6 +70,7 @@ class PostgresStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
         self.recorder = Recorder(self.datastore, self._rows)
+        self.runs = PostgresRuns(self.datastore, RunRows(mapper, _same, _same), self._rows, self._all)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.cursor() as cursor:
                 _run(cursor, SQL.insert_seal, {"sealed": mapper.new_seal()})
@@ -91,7 +92,7 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def commit(self, commit: Commit) -> None:
         events = list(map(self.mapper.to_row, commit.events))
-        with _lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
+        with lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
             self.recorder.write(cursor, commit, events)
 
     @contextmanager
@@ -186,16 +187,3 @@ def _adopt(cursor: Cursor[Any], stream: str) -> None:
 
 def _lease_parameters(stream: str, lease: Lease) -> dict[str, Any]:
     return {"lease_id": lease.lease_id, "stream": stream, "bytes": lease.size}
-
-
-@contextmanager
-def _lost_as_moved(datastore: Datastore) -> Iterator[None]:
-    """A conflict, or a commit whose outcome the broken connection did not tell: the caller finds out."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise HeadMovedError from error
-    except ConnectionLostError as error:
-        with suppress(StorageError):
-            datastore.drop_idle()
-        raise HeadMovedError(unknown=True) from error

@@ -119,10 +119,7 @@ class StorageReads(SessionReads):
 
     def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
         parameters = {"stream": stream, "scope": scope, "key": key, "before": before, "limit": limit}
-        return [
-            StoredVersion(self._rows.version(row), self._rows.mapper.to_event(stream, row[2], *row[9:]))
-            for row in self._all(self._sql.read_history, parameters)
-        ]
+        return [self._rows.stored_version(stream, row) for row in self._all(self._sql.read_history, parameters)]
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
         parameters = {"stream": stream, "scope": scope, "key": key, "revision": revision}

@@ -15,7 +15,7 @@ import orjson
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.partition import PartitionState, StoredEntry
-from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord
+from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord, StoredVersion
 from keyledger.domain.quota import Lease, Leases
 
 HEAD_COLUMNS = (
@@ -106,6 +106,10 @@ class Rows:
         scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id = row[:9]
         recorded_at, expires_at = self._to_time(recorded_at), self._maybe(expires_at)
         return HistoryRow(scope, key, revision, operation, size, recorded_at, expires_at, changed_by, run_id)
+
+    def stored_version(self, stream: str, row: Sequence[Any]) -> StoredVersion:
+        """From the columns of key_history less the first, and topic and state of the event."""
+        return StoredVersion(self.version(row), self.mapper.to_event(stream, row[2], *row[9:]))
 
     def request(self, row: Sequence[Any]) -> RequestRecord:
         """From the columns of request_log less the first."""

@@ -9,10 +9,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def load_statements(kind: type[T], package: str) -> T:
-    """An instance of the dataclass ``kind``, each field the text of ``package``'s ``sql/<field>.sql``."""
-    folder = files(package) / "sql"
-    return kind(**{field.name: (folder / f"{field.name}.sql").read_text() for field in fields(kind)})  # type: ignore[arg-type]
+def load_statements(kind: type[T], package: str, folder: str = "sql") -> T:
+    """An instance of the dataclass ``kind``, each field the text of ``<folder>/<field>.sql`` in ``package``."""
+    where = files(package) / folder
+    return kind(**{field.name: (where / f"{field.name}.sql").read_text() for field in fields(kind)})  # type: ignore[arg-type]
 
 
 def load_migrations(package: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keyledger.adapters.sql.run_statements import RunStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
 
@@ -70,5 +71,13 @@ class Statements:
     resize_lease: str
 
 
+@dataclass(frozen=True, slots=True)
+class SQLiteRunStatements(RunStatements):
+    """The texts of the statements on runs, by name."""
+
+    move_run_head: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.sqlite")
+RUN_SQL = load_statements(SQLiteRunStatements, "keyledger.adapters.sqlite", "sql/runs")
 MIGRATIONS = load_migrations("keyledger.adapters.sqlite")

@@ -17,9 +17,11 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.rebuild import differing_heads, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
+from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.draft import SQLiteDraft
 from keyledger.adapters.sqlite.recorder import Recorder
+from keyledger.adapters.sqlite.runs import SQLiteRuns
 from keyledger.adapters.sqlite.statements import SQL
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
@@ -90,6 +92,7 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
         self._before = _Before(self.datastore, self._rows)
+        self.runs = SQLiteRuns(self.datastore, RunRows(mapper, _to_column, _to_time), self._rows)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.writing() as cursor:
                 cursor.execute(SQL.insert_seal, {"sealed": mapper.new_seal()})

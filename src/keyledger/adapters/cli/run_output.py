@@ -1,0 +1,239 @@
+"""How runs look to people: a table of them, one with its log, the tree of a dispatch, what one wrote and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from keyledger.adapters.cli.output import (
+    NUMBER,
+    ONE_LINE,
+    count,
+    held,
+    moment,
+    operation,
+    printable,
+    shown,
+    table,
+)
+from keyledger.adapters.cli.run_tree import Branch
+from keyledger.domain.records import Page
+from keyledger.domain.run_records import Run, RunLog, RunRead, RunWrite
+
+_STATUS_STYLES = {
+    "running": "cyan",
+    "ok": "green",
+    "dry_run": "dim",
+    "preempted": "yellow",
+    "lane_busy": "yellow",
+}
+_LOG_STYLES = {"step": "dim", "tool_call": "cyan", "tool_result": "green"}
+FAILED = "bold red"
+
+
+def status_style(status: str) -> str:
+    """The colour of a run's status."""
+    return _STATUS_STYLES.get(status, FAILED)
+
+
+def log_style(event_type: str) -> str:
+    """The colour of a log line's type."""
+    return _LOG_STYLES.get(event_type, FAILED)
+
+
+def status_of(run: Run) -> Text:
+    """A run's status in its colour."""
+    return Text(run.status, status_style(run.status))
+
+
+def lasting(seconds: float) -> str:
+    """A duration: ``0.25 s``, ``12.4 s``, ``3 m 20 s``, ``2 h 05 m``, ``3 d 04 h``."""
+    seconds = max(seconds, 0.0)
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if hours < 1:
+        return f"{minutes} m {int(seconds % 60):02} s"
+    return f"{hours} h {minutes % 60:02} m" if hours < 24 else f"{hours // 24} d {hours % 24:02} h"
+
+
+def took(run: Run, now: datetime) -> str:
+    """How long a run took; of one that is still running, how long ago it began."""
+    if run.finished_at is None:
+        return lasting((now - run.started_at).total_seconds())
+    return lasting(run.runtime_seconds or (run.finished_at - run.started_at).total_seconds())
+
+
+def tokens(run: Run) -> int:
+    """All tokens that a run used."""
+    return run.total_input_tokens + run.total_output_tokens + run.total_thinking_tokens
+
+
+def runs_table(runs: Sequence[Run], now: datetime) -> Table:
+    """Runs, a row each; times in UTC."""
+    made = table(
+        "id",
+        "skill",
+        "caller",
+        ("status", ONE_LINE),
+        ("started (UTC)", ONE_LINE),
+        ("time", NUMBER),
+        ("tokens", NUMBER),
+        ("calls", NUMBER),
+    )
+    for run in runs:
+        made.add_row(
+            Text(printable(run.id), "cyan"),
+            Text(printable(run.skill_id)),
+            Text(printable(run.caller_id)),
+            status_of(run),
+            moment(run.started_at),
+            took(run, now),
+            f"{tokens(run):,}",
+            f"{run.tool_calls_count:,}",
+        )
+    return made
+
+
+# ------------------------------------------------------------------------------------------- one run
+
+
+def run_card(run: Run, chain: Sequence[Run], writes: int, now: datetime) -> Table:
+    """A run's summary: a line for each thing that there is to say."""
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row("run", Text.assemble((printable(run.id), "bold cyan"), "  ", status_of(run)))
+    made.add_row("skill", printable(run.skill_id) + for_whom(run.caller_id, run.channel_id))
+    if run.parent_run_id:
+        above = [each.id for each in chain[:-1]] or [run.parent_run_id]
+        made.add_row("called by", printable(" > ".join(above)))
+    if run.root_run_id != run.id:
+        made.add_row("tree of", printable(run.root_run_id))
+    made.add_row("started", f"{moment(run.started_at)} UTC, {'took' if run.finished_at else 'ago'} {took(run, now)}")
+    if tokens(run):
+        made.add_row("tokens", _tokens(run))
+    made.add_row("did", f"{count(run.tool_calls_count, 'tool call')}, {count(writes, 'write')}")
+    made.add_row("inputs", Text(_json(run.inputs)))
+    if run.output:
+        made.add_row("output", _lines(run.output))
+    if run.error:
+        made.add_row("error", _lines(run.error, FAILED))
+    return made
+
+
+def for_whom(caller_id: str, channel_id: str) -> str:
+    """Whom a run works for, to be put after its skill."""
+    caller = f", for {printable(caller_id)}" if caller_id else ""
+    return caller + (f", in channel {printable(channel_id)}" if channel_id else "")
+
+
+def _tokens(run: Run) -> str:
+    counted = (
+        (run.total_input_tokens, "in"),
+        (run.total_output_tokens, "out"),
+        (run.total_thinking_tokens, "thinking"),
+    )
+    return ", ".join(f"{number:,} {what}" for number, what in counted if number)
+
+
+def _json(value: Any) -> str:
+    return printable(orjson.dumps(value).decode())
+
+
+def _lines(text: str, style: str = "") -> Text:
+    """Text of an agent, its line breaks kept."""
+    return Text("\n".join(map(printable, text.splitlines())), style)
+
+
+def trace(logs: Sequence[RunLog], started_at: datetime, *, full: bool) -> Table:
+    """A log as a readable trace; payloads are shortened to one line, but for errors and with ``full``."""
+    made = table(("seq", NUMBER), ("after", NUMBER), ("what", ONE_LINE), ("payload", {"ratio": 1}))
+    made.expand = True
+    for log in logs:
+        failed, at = log.event_type == "error", log.created_at or started_at
+        made.add_row(
+            str(log.sequence),
+            lasting((at - started_at).total_seconds()),
+            Text(log.event_type, log_style(log.event_type)),
+            Text(_json(log.payload), FAILED if failed else "") if full or failed else shown(dict(log.payload)),
+        )
+    return made
+
+
+# ---------------------------------------------------------------------------------------------- trees
+
+
+def drawn(branches: Sequence[Branch], asked: str, writes: Mapping[str, int], now: datetime) -> Tree:
+    """A dispatch tree; the run that was asked for stands out."""
+    root_id = branches[0].run.root_run_id
+    root = Tree(Text.assemble((printable(root_id), "cyan"), ("  is not in the ledger", "dim")), guide_style="dim")
+    nodes = {root_id: root}
+    for run, _, under in branches:
+        label = _leaf(run, writes.get(run.id, 0), now, bold=run.id == asked)
+        if under:
+            nodes[run.id] = nodes[under].add(label)
+        else:
+            root.label = label
+    return root
+
+
+def _leaf(run: Run, writes: int, now: datetime, *, bold: bool) -> Text:
+    name = Text(printable(run.id), "bold cyan" if bold else "cyan")
+    parts = [printable(run.skill_id), status_of(run), took(run, now)]
+    if tokens(run):
+        parts.append(count(tokens(run), "token"))
+    if writes:
+        parts.append(count(writes, "write"))
+    if run.error:
+        parts.append(Text(printable(run.error), "red"))
+    label = Text("  ", no_wrap=True, overflow="ellipsis").join([name, *(Text.assemble(part) for part in parts)])
+    label.no_wrap, label.overflow = True, "ellipsis"
+    return label
+
+
+# -------------------------------------------------------------------------------------------- lineage
+
+
+def writes_table(writes: Page[RunWrite]) -> Table:
+    """Versions that a run wrote; times in UTC."""
+    made = table(
+        "partition",
+        ("rev", NUMBER),
+        ("when (UTC)", ONE_LINE),
+        "scope",
+        "key",
+        ("what", ONE_LINE),
+        "value",
+    )
+    for partition_id, version in ((each.partition_id, each.version) for each in writes):
+        made.add_row(
+            Text(printable(partition_id)),
+            str(version.revision),
+            moment(version.recorded_at),
+            Text(printable(version.scope)),
+            Text(printable(version.key), "cyan"),
+            operation(version),
+            held(version),
+        )
+    return made
+
+
+def reads_table(reads: Page[RunRead]) -> Table:
+    """Versions that a run read; times in UTC."""
+    made = table("partition", "scope", "key", ("rev", NUMBER), ("when (UTC)", ONE_LINE))
+    for read in reads:
+        made.add_row(
+            Text(printable(read.partition_id)),
+            Text(printable(read.scope)),
+            Text(printable(read.key), "cyan"),
+            str(read.revision) if read.revision else Text("nothing", "yellow"),
+            moment(read.recorded_at),
+        )
+    return made

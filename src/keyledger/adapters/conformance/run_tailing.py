@@ -1,0 +1,212 @@
+"""The contract of following runs: each change is told once, however the times of several writers lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from keyledger.adapters.conformance.clock import START, ManualClock
+from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.domain import run_tail
+from keyledger.domain.ledger import Ledger
+from keyledger.domain.run import run_of
+from keyledger.domain.run_records import RunInfo, RunLog, RunStats
+from keyledger.domain.run_tail import OVERLAP, RunNews, RunTail
+
+Told = list[tuple[str, str]]
+LONG_AFTER = 10 * OVERLAP.total_seconds()
+
+
+def told(news: list[RunNews]) -> Told:
+    """Which run, and what happened to it."""
+    return [(run_of(event.originator_id), type(event).__name__) for event in news]
+
+
+class TailContract(Fixtures):
+    """Following runs, live."""
+
+    @pytest.fixture
+    def tail(self, ledger: Ledger, clock: ManualClock) -> Callable[..., RunTail]:
+        """Begins to follow."""
+
+        def begun(since: datetime | None = None, run_id: str | None = None) -> RunTail:
+            return RunTail(ledger.storage.runs, clock, since=since, run_id=run_id)
+
+        return begun
+
+    @pytest.fixture
+    def start(self, ledger: Ledger) -> Callable[..., None]:
+        """Starts runs of these ids."""
+
+        def started(*run_ids: str) -> None:
+            for run_id in run_ids:
+                ledger.runs.start(RunInfo(run_id, "weather"))
+
+        return started
+
+    @pytest.fixture
+    def step(self, ledger: Ledger) -> Callable[[str], None]:
+        """Appends a line to the log of a run."""
+
+        def appended(run_id: str) -> None:
+            ledger.runs.append_log(RunLog(run_id, "step"))
+
+        return appended
+
+    def test_a_tail_tells_what_happens_after_it_began_each_change_once(
+        self, ledger: Ledger, tail: Callable[..., RunTail], start: Callable[..., None], step: Callable[[str], None]
+    ) -> None:
+        start("r-1")
+        following = tail()
+        assert told(list(following.look())) == []
+        step("r-1")
+        start("r-2")
+        assert sorted(told(list(following.look()))) == [("r-1", "RunLogged"), ("r-2", "RunStarted")]
+        ledger.runs.finish("r-1", RunStats("ok"))
+        assert told(list(following.look())) == [("r-1", "RunFinished")]
+        assert told(list(following.look())) == []
+
+    def test_a_tail_since_a_time_tells_what_happened_from_then_on_by_time(
+        self,
+        clock: ManualClock,
+        tail: Callable[..., RunTail],
+        start: Callable[..., None],
+        step: Callable[[str], None],
+    ) -> None:
+        start("r-1")
+        for _ in range(7):
+            step("r-1")
+        clock.advance(60)
+        since = clock.now()
+        start("r-2")
+        clock.advance(1)
+        step("r-1")
+        clock.advance(1)
+        step("r-2")
+        following = tail(since)
+        news = list(following.look())
+        assert told(news) == [("r-2", "RunStarted"), ("r-1", "RunLogged"), ("r-2", "RunLogged")]
+        assert news[1].originator_version == 9
+        assert told(list(following.look())) == []
+
+    def test_runs_that_share_a_time_are_each_told(
+        self, tail: Callable[..., RunTail], start: Callable[..., None]
+    ) -> None:
+        following = tail()
+        start("r-2")
+        assert told(list(following.look())) == [("r-2", "RunStarted")]
+        start("r-1", "r-3")
+        assert told(list(following.look())) == [("r-1", "RunStarted"), ("r-3", "RunStarted")]
+
+    def test_a_change_that_is_committed_after_a_later_one_is_told(
+        self, clock: ManualClock, tail: Callable[..., RunTail], start: Callable[..., None]
+    ) -> None:
+        following = tail()
+        start("r-2")
+        assert len(list(following.look())) == 1
+        clock.advance(1 - OVERLAP.total_seconds())
+        start("r-1")
+        assert told(list(following.look())) == [("r-1", "RunStarted")]
+
+    def test_of_a_run_that_was_silent_for_long_only_the_new_is_told(
+        self,
+        clock: ManualClock,
+        tail: Callable[..., RunTail],
+        start: Callable[..., None],
+        step: Callable[[str], None],
+    ) -> None:
+        following = tail()
+        start("r-1")
+        step("r-1")
+        assert len(list(following.look())) == 2
+        clock.advance(LONG_AFTER)
+        start("r-2")
+        assert told(list(following.look())) == [("r-2", "RunStarted")]
+        clock.advance(LONG_AFTER)
+        step("r-1")
+        news = list(following.look())
+        assert told(news) == [("r-1", "RunLogged")]
+        assert news[0].originator_version == 3
+
+    def test_a_writer_whose_clock_is_fast_hides_nobody(
+        self, clock: ManualClock, tail: Callable[..., RunTail], start: Callable[..., None]
+    ) -> None:
+        following = tail()
+        clock.advance(3_600)
+        start("fast")
+        clock.advance(-3_600)
+        assert told(list(following.look())) == [("fast", "RunStarted")]
+        clock.advance(1)
+        start("r-1")
+        assert told(list(following.look())) == [("r-1", "RunStarted")]
+
+    def test_a_tail_of_one_run_tells_of_no_other(
+        self, tail: Callable[..., RunTail], start: Callable[..., None], step: Callable[[str], None]
+    ) -> None:
+        start("r-1", "r-2")
+        following, all_of_it = tail(run_id="r-1"), tail(START, "r-1")
+        step("r-1")
+        step("r-2")
+        assert told(list(following.look())) == [("r-1", "RunLogged")]
+        assert told(list(all_of_it.look())) == [("r-1", "RunStarted"), ("r-1", "RunLogged")]
+        assert told(list(following.look())) == told(list(all_of_it.look())) == []
+
+    def test_a_purge_is_told_and_nothing_of_what_it_took_out(
+        self, ledger: Ledger, clock: ManualClock, tail: Callable[..., RunTail], start: Callable[..., None]
+    ) -> None:
+        start("r-1")
+        following = tail(START)
+        clock.advance(LONG_AFTER)
+        ledger.runs.purge_older_than(clock.now())
+        assert told(list(following.look())) == [("r-1", "RunPurged")]
+        assert told(list(following.look())) == []
+
+    def test_following_ends_when_the_wait_says_so(
+        self, tail: Callable[..., RunTail], start: Callable[..., None]
+    ) -> None:
+        waits = iter(["r-2", "r-3", ""])
+
+        def wait() -> bool:
+            run_id = next(waits)
+            start(*filter(None, [run_id]))
+            return not run_id
+
+        start("r-1")
+        assert told(list(tail(START).follow(wait))) == [(f"r-{number}", "RunStarted") for number in (1, 2, 3)]
+
+    @pytest.mark.parametrize(("seed", "page"), [(1, 500), (2, 2), (3, 2)])
+    def test_whatever_the_order_of_the_times_each_change_is_told_once(
+        self,
+        ledger: Ledger,
+        clock: ManualClock,
+        tail: Callable[..., RunTail],
+        start: Callable[..., None],
+        step: Callable[[str], None],
+        seed: int,
+        page: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(run_tail, "_PAGE", page)
+        chance = Random(seed)  # noqa: S311 - the same each time
+        following, news, runs = tail(), list[RunNews](), list[str]()
+        for _ in range(150):
+            late = timedelta(seconds=chance.choice([0, 0, 2, 6])).total_seconds()
+            clock.advance(-late)
+            if not runs or chance.random() < 0.3:
+                runs.append(f"r-{chance.random()}")
+                start(runs[-1])
+            else:
+                step(chance.choice(runs))
+            clock.advance(late + chance.choice([0, 0, 1, 40]))
+            if chance.random() < 0.4:
+                news += following.look()
+        news += following.look()
+        written = [event for run in runs for event in ledger.storage.runs.events(f"run:{run}", 0, 1_000)]
+        assert sorted(map(_place, news)) == sorted(map(_place, written))
+
+
+def _place(event: RunNews) -> tuple[str, int]:
+    return event.originator_id, event.originator_version

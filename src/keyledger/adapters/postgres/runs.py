@@ -1,0 +1,116 @@
+"""The RunStorage port on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Cursor
+
+from keyledger.adapters.postgres.datastore import Datastore, lost_as_moved, raise_translated
+from keyledger.adapters.postgres.statements import RUN_SQL, SQL
+from keyledger.adapters.sql.rows import Rows
+from keyledger.adapters.sql.run_rows import RunRows
+from keyledger.adapters.sql.run_store import RunChanges, RunSessionReads, SQLRuns
+from keyledger.domain.ports import HeadMovedError
+from keyledger.domain.run_ports import RunCommit
+
+_AT_ONCE = 1_000
+
+
+class _Runner:
+    """Statements in a cursor's transaction."""
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        return self._cursor.execute(statement, parameters, prepare=True, binary=True).fetchall()
+
+    def stream(self, statement: str, parameters: dict[str, Any]) -> Iterator[Any]:
+        with self._cursor.connection.cursor(name="runs", row_factory=self._cursor.row_factory) as rows:
+            rows.itersize = _AT_ONCE
+            yield from rows.execute(statement, parameters, binary=True)
+
+    def run(self, statement: str, parameters: dict[str, Any]) -> int:
+        return self._cursor.execute(statement, parameters, prepare=True).rowcount
+
+
+class _Locked(RunSessionReads):
+    """A session inside a transaction that holds, from its first statement on, the row lock of a run's head."""
+
+    def __init__(self, datastore: Datastore, rows: RunRows, cursor: Cursor[Any], stream: str) -> None:
+        super().__init__(RUN_SQL, rows, SQL.read_events)
+        self._datastore, self._runner, self._cursor, self._stream = datastore, _Runner(cursor), cursor, stream
+        self._holds = False
+
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        if not self._holds:
+            self._runner.all(RUN_SQL.lock_run, {"stream": self._stream})
+            self._holds = True
+        return self._runner.all(statement, parameters)
+
+    def commit(self, commit: RunCommit) -> None:
+        with lost_as_moved(self._datastore):
+            try:
+                _write(self._cursor, self._rows, commit)
+                self._cursor.connection.commit()
+            except psycopg.Error as error:
+                raise_translated(error, lost=self._cursor.connection.closed)
+
+
+class PostgresRuns(SQLRuns):
+    """Events and read models of runs in the ledger's schema."""
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        rows: RunRows,
+        key_rows: Rows,
+        fetch: Callable[[str, dict[str, Any]], list[Any]],
+    ) -> None:
+        super().__init__(RUN_SQL, rows, key_rows, SQL.read_events)
+        self._datastore, self._fetch = datastore, fetch
+
+    def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        return self._fetch(statement, parameters)
+
+    def _array(self, items: Sequence[Any]) -> list[Any]:
+        return list(items)
+
+    @contextmanager
+    def exclusive(self, stream: str) -> Iterator[_Locked]:
+        with self._datastore.cursor() as cursor:
+            cursor.execute("BEGIN")
+            yield _Locked(self._datastore, self._rows, cursor, stream)
+
+    def commit(self, commit: RunCommit) -> None:
+        with lost_as_moved(self._datastore), self._datastore.cursor() as cursor:
+            if commit.changes or commit.marker is not None:
+                with cursor.connection.transaction():
+                    _write(cursor, self._rows, commit)
+            else:
+                _write(cursor, self._rows, commit)
+
+    @contextmanager
+    def _rebuilding(self, streams: Sequence[str]) -> Iterator[_Runner]:
+        with self._datastore.cursor() as cursor, cursor.connection.transaction():
+            runner = _Runner(cursor)
+            for stream in streams:  # one by one, as Citus locks rows of one shard alone; in one order
+                runner.all(RUN_SQL.lock_run, {"stream": stream})
+            yield runner
+
+
+def _write(cursor: Cursor[Any], rows: RunRows, commit: RunCommit) -> None:
+    """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""
+    _, _, topic, state = rows.mapper.to_row(commit.event)
+    own = {"expected": commit.expected, "topic": topic, "state": state}
+    runner = _Runner(cursor)
+    ((moved,),) = runner.all(RUN_SQL.append_run_event, rows.head_parameters(commit.state) | own)
+    if not moved:
+        raise HeadMovedError
+    if commit.marker is not None:
+        runner.run(RUN_SQL.purge_run_events, rows.marker_parameters(commit))
+    RunChanges(RUN_SQL, rows, runner).apply(commit.changes)

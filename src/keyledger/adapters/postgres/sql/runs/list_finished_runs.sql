@@ -1,0 +1,9 @@
+-- The index holds those that have finished.
+SELECT
+    run_id, skill_id, caller_id, channel_id, parent_run_id, root_run_id, depth, started_at, traceparent,
+    inputs, finished_at, status, output, error, tool_calls_count, runtime_seconds, input_tokens,
+    output_tokens, thinking_tokens
+FROM runs
+WHERE finished_at < %(cutoff)s
+ORDER BY finished_at, run_id
+LIMIT %(limit)s

@@ -1,0 +1,5 @@
+-- Trees in which a run goes on, or has ended too late.
+SELECT DISTINCT root_run_id
+FROM runs
+WHERE root_run_id = ANY(%(root_run_ids)s)
+    AND (finished_at IS NULL OR finished_at >= %(cutoff)s)

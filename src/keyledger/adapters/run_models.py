@@ -1,0 +1,70 @@
+"""The read models of runs as dicts: all that there is in memory, and what a rebuild compares with what stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from keyledger.adapters.rebuild import differing
+from keyledger.domain.run import RunState
+from keyledger.domain.run_ports import Closed, Forgotten, Noted, Opened, ReadRow, RunChange, RunRow
+
+
+@dataclass
+class RunModels:
+    """Rows by the run's stream; reads also by (stream, scope, key, revision). Heads hold no outcome."""
+
+    heads: dict[str, RunState] = field(default_factory=dict)
+    runs: dict[str, RunRow] = field(default_factory=dict)
+    reads: dict[str, dict[tuple[str, str, str, int], ReadRow]] = field(default_factory=dict)
+
+    def put_head(self, state: RunState) -> None:
+        """Put a head; how the run ended is its summary's to say."""
+        self.heads[state.id] = state._replace(outcome=None)
+
+    def apply(self, changes: Iterable[RunChange]) -> None:
+        """Make ``changes`` in summaries and reads, in order."""
+        for change in changes:
+            match change:
+                case Opened(row):
+                    self.runs[row.stream] = row
+                case Closed(stream, outcome, finished_at):
+                    self.runs[stream] = self.runs[stream]._replace(outcome=outcome, finished_at=finished_at)
+                case Noted(rows):
+                    for read in rows:
+                        self.put_read(read)
+                case Forgotten(stream):
+                    self.runs.pop(stream, None)
+                    self.reads.pop(stream, None)
+
+    def put_read(self, read: ReadRow) -> None:
+        """Put what was read, unless it is there."""
+        self.reads.setdefault(read.run_stream, {}).setdefault(read[1:5], read)
+
+    def adopt(self, stream: str, other: RunModels) -> None:
+        """Let one run's rows be those of ``other``."""
+        pairs: list[tuple[dict[str, Any], dict[str, Any]]] = [
+            (self.heads, other.heads),
+            (self.runs, other.runs),
+            (self.reads, other.reads),
+        ]
+        for mine, others in pairs:
+            mine.pop(stream, None)
+            if stream in others:
+                mine[stream] = others[stream]
+
+    def differing(self, stream: str, rebuilt: RunModels) -> list[str]:
+        """A line for each row of one run that stands otherwise than in ``rebuilt``."""
+        return [
+            *differing("run_head", _some(self.heads, stream), _some(rebuilt.heads, stream), key=1),
+            *differing("runs", _some(self.runs, stream), _some(rebuilt.runs, stream), key=1),
+            *differing("run_reads", self._reads(stream), rebuilt._reads(stream), key=5),
+        ]
+
+    def _reads(self, stream: str) -> list[ReadRow]:
+        return sorted(self.reads.get(stream, {}).values())
+
+
+def _some(rows: dict[str, Any], stream: str) -> list[Any]:
+    return [rows[stream]] if stream in rows else []

@@ -1,0 +1,3 @@
+-- As far as the heads know.
+SELECT coalesce(sum(revision), 0)
+FROM run_head

@@ -1,0 +1,49 @@
+"""A tool call: checked, done, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keyledger.adapters.tools.access import check_access
+from keyledger.adapters.tools.invocation import Invocation
+from keyledger.adapters.tools.kv import TOOLS, Result
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.ledger import Ledger
+
+
+def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
+    """Do one tool call in the invocation's partition; its result, ready for JSON.
+
+    An argument that is null counts as not given, but for ``value``. What is asked is checked in this order:
+    a ledger is there, the arguments' names and types, the scope's access, the key, the value, its length,
+    that it is JSON, the quota.
+
+    Returns:
+        kv_get: ``scope``, ``key``, ``found``, and if found ``value``, ``revision`` and ``ttl_seconds`` (only
+        where the entry ends). kv_set, kv_increment: the same with ``ok`` in place of ``found``.
+        kv_delete: ``ok``, ``scope``, ``key``, ``deleted``. kv_list: ``entries`` and ``next``, null at the end.
+
+    Raises:
+        NotConfiguredError: ``ledger`` is None.
+        InvalidArgumentError: an unknown tool or argument, or one that is not of its form.
+        ScopeAccessError: the scope is not the invocation's to use.
+        KeyledgerError: as the operation of :class:`~keyledger.domain.kv.Partition` behind the tool.
+    """
+    if ledger is None:
+        raise NotConfiguredError("not configured")
+    if tool not in TOOLS:
+        raise InvalidArgumentError("tool", tool, ", ".join(TOOLS))
+    arguments_type, run = TOOLS[tool]
+    given = {name: value for name, value in args.items() if value is not None or name == "value"}
+    arguments = arguments_type.model_validate(given)
+    check_access(invocation, arguments.scope)
+    arguments.check()
+    partition = ledger.partition(
+        invocation.skill_id,
+        actor=invocation.caller_id,
+        run_id=invocation.run_id,
+        root_run_id=invocation.tree,
+        tool=tool,
+    )
+    return run(partition, arguments)

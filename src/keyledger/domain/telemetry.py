@@ -1,0 +1,180 @@
+"""What tracing is told of runs and tool calls, and a guard that keeps its failures away from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from keyledger.domain.run import Outcome
+
+T = TypeVar("T")
+_log = logging.getLogger("keyledger")
+
+
+class TracedRun(NamedTuple):
+    """A run as its span shows it; nothing that it says is among it.
+
+    ``parent_run_id`` is empty at the top level, ``parent_traceparent`` the trace context of the parent's span.
+    """
+
+    id: str
+    skill_id: str
+    channel_id: str
+    root_run_id: str
+    started_at: datetime
+    parent_run_id: str = ""
+    parent_traceparent: str | None = None
+
+
+class EndedRun(NamedTuple):
+    """How a run ended: ``error_type`` is the class of the exception that ended it, where that is known."""
+
+    outcome: Outcome
+    finished_at: datetime
+    error_type: str | None = None
+
+
+class TracedCall(NamedTuple):
+    """A tool call as its span shows it.
+
+    ``store`` is the partition of a key tool, None for any other tool. ``traceparent`` looks up the trace context
+    of a run that this process did not start.
+    """
+
+    tool: str
+    args: Mapping[str, Any]
+    run_id: str | None
+    store: str | None
+    traceparent: Callable[[str], str | None]
+
+
+class BegunRun(NamedTuple):
+    """A span that has begun: its W3C trace context, and ``keep`` to call once its run is known to have started."""
+
+    traceparent: str | None
+    keep: Callable[[], None]
+
+
+EndCall = Callable[[Mapping[str, Any] | None, BaseException | str | None], None]
+"""Ends the span of a tool call, with its result or its error."""
+
+
+class Telemetry(Protocol):
+    """Makes spans of runs and tool calls. Whatever a method raises is reported, and nothing else comes of it."""
+
+    def active(self) -> bool:
+        """Whether spans go anywhere now."""
+        ...
+
+    def begin_run(self, run: TracedRun) -> BegunRun:
+        """Begin the span of a run; one that is not kept is never shown."""
+        ...
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether the span of a run is kept here and has not ended."""
+        ...
+
+    def end_run(self, run_id: str, ended: EndedRun) -> None:
+        """End the span that is kept here."""
+        ...
+
+    def show_run(self, run: TracedRun, ended: EndedRun, traceparent: str) -> None:
+        """Show a run that ended here and whose span began elsewhere, as ``traceparent``."""
+        ...
+
+    def enter_run(self, run_id: str) -> Callable[[], None]:
+        """Make the span of a run the current one, until what comes back is called."""
+        ...
+
+    def begin_call(self, call: TracedCall) -> EndCall:
+        """Begin the span of a tool call, and make it the current one until it ends."""
+        ...
+
+
+class CallResult:
+    """What the body of a traced call says of it: ``result``, or an ``error`` that it does not raise."""
+
+    __slots__ = ("error", "result")
+
+    def __init__(self) -> None:
+        self.result: Mapping[str, Any] | None = None
+        self.error: str | None = None
+
+
+class Tracing:
+    """Telemetry that cannot break what it watches: its failures are reported, each kind once."""
+
+    def __init__(self, load: Callable[[], Telemetry | None]) -> None:
+        self._load = load
+        self._loaded: Telemetry | None = None
+        self._reported: set[str] = set()
+
+    def begin_run(self, run: TracedRun) -> BegunRun:
+        """Begin the span of a run."""
+        return self._safely(lambda telemetry: telemetry.begin_run(run), _UNTRACED)
+
+    def kept(self, begun: BegunRun) -> None:
+        """Say that the run of a span has started."""
+        self._safely(lambda _: begun.keep(), None)
+
+    def ending(self, run_id: str, find: Callable[[], tuple[TracedRun, str] | None]) -> Callable[[EndedRun], None]:
+        """What to call when a run has ended; ``find`` looks a run up that another process began.
+
+        It is asked before the end is written, as later nobody could tell the first end from a second.
+        """
+        if self._safely(lambda telemetry: telemetry.is_open(run_id), default=False):
+            return lambda ended: self._safely(lambda telemetry: telemetry.end_run(run_id, ended), None)
+        found = self._safely(lambda telemetry: find() if telemetry.active() else None, None)
+        if found is None:
+            return _nothing_ended
+        run, traceparent = found
+        return lambda ended: self._safely(lambda telemetry: telemetry.show_run(run, ended, traceparent), None)
+
+    def enter_run(self, run_id: str) -> Callable[[], None]:
+        """Make the span of a run the current one, until what comes back is called."""
+        leave = self._safely(lambda telemetry: telemetry.enter_run(run_id), _nothing)
+        return lambda: self._safely(lambda _: leave(), None)
+
+    def call(self, call: TracedCall) -> AbstractContextManager[CallResult]:
+        """Trace the body as a tool call."""
+        return self._call(self._safely(lambda telemetry: telemetry.begin_call(call), _nothing_called))
+
+    @contextmanager
+    def _call(self, end: EndCall) -> Iterator[CallResult]:
+        said = CallResult()
+        try:
+            yield said
+        except BaseException as error:
+            self._safely(lambda _: end(None, error), None)  # noqa: B023 - called at once
+            raise
+        self._safely(lambda _: end(said.result, said.error), None)
+
+    def _safely(self, do: Callable[[Telemetry], T], default: T) -> T:
+        try:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return default if self._loaded is None else do(self._loaded)
+        except Exception as error:  # noqa: BLE001 - whatever tracing raises, runs go on
+            kind = type(error).__name__
+            if kind not in self._reported:
+                self._reported.add(kind)
+                _log.warning("tracing failed, and the runs go on without it: %s: %s", kind, error)
+            return default
+
+
+def _nothing() -> None:
+    pass
+
+
+def _nothing_ended(_ended: EndedRun) -> None:
+    pass
+
+
+def _nothing_called(_result: Mapping[str, Any] | None, _error: BaseException | str | None) -> None:
+    pass
+
+
+_UNTRACED = BegunRun(None, _nothing)
