@@ -80,16 +80,19 @@ def check_start(field: str, text: object, max_bytes: int = MAX_KEY_BYTES) -> Non
 
 def moment(field: str, value: object) -> datetime:
     """A time in UTC; InvalidArgumentError unless it is an aware datetime."""
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidArgumentError(field, value, "an aware datetime")
-    return value.astimezone(UTC)
+    try:
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidArgumentError(field, value, "a time within the years 1 to 9999 in UTC") from None
+    raise InvalidArgumentError(field, value, "an aware datetime")
 
 
 def ids(field: str, values: Iterable[object]) -> tuple[str, ...]:
     """Distinct ids in the order given; InvalidArgumentError unless each may be one."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InvalidArgumentError(field, values, "some ids")
-    found = tuple(dict.fromkeys(values))
+    found = tuple(values)
     for value in found:
         check_id(field, value)
-    return found  # type: ignore[return-value]
+    return tuple(dict.fromkeys(found))  # type: ignore[arg-type]

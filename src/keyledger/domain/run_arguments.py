@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from math import isfinite
+from sys import float_info
 
 from keyledger.domain import arguments
 from keyledger.domain.engine import Engine
@@ -62,6 +63,13 @@ def json_object(engine: Engine, field: str, value: object) -> bytes:
     return text
 
 
+def check_log(log: RunLog) -> None:
+    """Raise unless ``log`` is a line of something that may be a run."""
+    if not isinstance(log, RunLog):
+        raise InvalidArgumentError("log", log, "a RunLog")
+    check_run_id("run_id", log.run_id)
+
+
 def log_action(engine: Engine, log: RunLog) -> Log:
     """The action that appends ``log``."""
     if log.event_type not in LOG_TYPES:
@@ -80,7 +88,7 @@ def outcome(engine: Engine, stats: RunStats) -> Outcome:
     for field in ("tool_calls", "input_tokens", "output_tokens", "thinking_tokens"):
         arguments.check_integer(field, getattr(stats, field), 0)
     seconds = stats.runtime_seconds
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not isfinite(seconds) or seconds < 0:
+    if type(seconds) not in (int, float) or not 0 <= seconds <= float_info.max:
         raise InvalidArgumentError("runtime_seconds", seconds, "a finite number of seconds, at least 0")
     return Outcome(
         stats.status,
@@ -119,24 +127,18 @@ def check_filter(wanted: RunFilter | None) -> RunFilter:
         return RunFilter()
     if not isinstance(wanted, RunFilter):
         raise InvalidArgumentError("wanted", wanted, "a RunFilter")
-    if wanted.status and wanted.status not in STATUSES:
+    if wanted.status not in ("", *STATUSES):
         raise InvalidArgumentError("status", wanted.status, ", ".join(STATUSES))
+    for field in ("top_level_only", "include_dry_run"):
+        if type(getattr(wanted, field)) is not bool:
+            raise InvalidArgumentError(field, getattr(wanted, field), "a bool")
     for field in ("skill_id", "caller_id", "channel_id"):
         _check_if_any(field, getattr(wanted, field))
     since, until = (
-        moment and arguments.moment(field, moment)
+        moment if moment is None else arguments.moment(field, moment)
         for field, moment in (("since", wanted.since), ("until", wanted.until))
     )
-    return RunFilter(
-        wanted.status,
-        wanted.skill_id,
-        wanted.caller_id,
-        wanted.channel_id,
-        bool(wanted.top_level_only),
-        bool(wanted.include_dry_run),
-        since,
-        until,
-    )
+    return replace(wanted, since=since, until=until)
 
 
 def clamped(limit: int, default: int) -> int:
