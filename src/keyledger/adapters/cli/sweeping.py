@@ -104,9 +104,14 @@ def signals_end_the_wait() -> Iterator[Wait]:
     A SimpleQueue, as its ``put`` may interrupt its ``get``: no lock of ours is in a signal's way.
     """
     signals, ended = SimpleQueue[int](), list[int]()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = dict(zip(numbers, map(signal.getsignal, numbers), strict=True))
+
+    def restore(number: int) -> None:
+        signal.signal(number, former[signal.Signals(number)])
 
     def put(number: int, _: FrameType | None) -> None:
-        signal.signal(number, former[number])
+        restore(number)
         signals.put(number)
 
     def wait(seconds: float) -> bool:
@@ -114,13 +119,13 @@ def signals_end_the_wait() -> Iterator[Wait]:
             ended.append(signals.get(timeout=seconds))
         return bool(ended)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.signal(number, put) or signal.SIG_DFL for number in numbers}
+    for number in numbers:
+        signal.signal(number, put)
     try:
         yield wait
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number in numbers:
+            restore(number)
 
 
 def _age(option: str, text: str) -> float | None:
