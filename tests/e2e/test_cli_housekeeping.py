@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import keyledger
-from keyledger.adapters.conformance.clock import ManualClock
 from tests.e2e.cli import Run, record
 
 
@@ -38,23 +36,6 @@ def test_partitions_are_listed_with_their_usage(run: Run) -> None:
     listed = run("partitions", "--after", "a", "--json").json
     assert [partition["id"] for partition in listed["partitions"]] == ["b"]
     assert listed["partitions"][0]["usage"] == {"used_bytes": 1, "live_keys": 1, "max_bytes": 1_048_576}
-
-
-def test_sweep_ends_what_has_expired(run: Run) -> None:
-    long_ago = ManualClock(datetime.now(UTC) - timedelta(hours=1))
-    with keyledger.open("sqlite:///keyledger.db", clock=long_ago) as ledger:
-        for key in "abc":
-            ledger.partition("p").set(key, 1, ttl=60)
-    assert (
-        run("sweep", "--limit", "1").out
-        == "ended 1 expired entry, forgot 0 request ids\nthere are more: sweep again\n"
-    )
-    assert run("sweep", "--json").json == {
-        "expired": 2,
-        "requests_forgotten": 0,
-        "bytes_returned": 0,
-        "complete": True,
-    }
 
 
 def test_rebuild_says_that_nothing_differed(run: Run) -> None:
