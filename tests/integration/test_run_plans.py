@@ -29,7 +29,7 @@ NUMBERED = """
     'run:r-' || i, 'skill-' || (i % 100), 'caller-' || (i % 1000), 'channel-' || (i % 50),
     CASE WHEN i % 4 = 0 THEN '' ELSE 'r-' || (i - i % 4) END, 'r-' || (i - i % 4), i % 4,
     {started}, NULL, {empty}, CASE i / 100 % 50 WHEN 7 THEN NULL ELSE {finished} END,
-    CASE i / 100 % 50 WHEN 7 THEN 'running' WHEN 8 THEN 'error' WHEN 9 THEN 'dry_run' ELSE 'ok' END,
+    CASE i / 100 % 50 WHEN 7 THEN 'running' WHEN 10 THEN 'error' WHEN 9 THEN 'dry_run' ELSE 'ok' END,
     {empty}, {empty}, 0, 1.0, 0, 0, 0
 """
 
