@@ -57,13 +57,13 @@ class RunSweeper:
     # -------------------------------------------------------------------------------------- places
 
     def _round(self) -> Iterator[list[_Place]]:
-        """Every place with keys, from behind the last one to the end, then from the start up to it."""
+        """Every place with keys, from behind the last one to the end, then from the start until it comes again."""
         last = after = self._after
         while page := self._places(after):
             yield page
             after = page[-1]
         after = _START
-        while after < last and (page := [place for place in self._places(after) if place <= last]):
+        while after < last and (page := self._places(after)):
             yield page
             after = page[-1]
 
