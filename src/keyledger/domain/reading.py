@@ -17,7 +17,7 @@ from threading import Lock, Thread
 from typing import TypeAlias
 from weakref import finalize, ref
 
-from keyledger.domain.errors import LedgerBusyError, OutcomeUnknownError, StorageUnavailableError
+from keyledger.domain.errors import KeyledgerError, LedgerBusyError, OutcomeUnknownError, StorageUnavailableError
 from keyledger.domain.run import RecordReads, run_of
 from keyledger.domain.run_ports import ReadRow
 from keyledger.domain.run_records import RunRead
@@ -160,7 +160,7 @@ class ReadRecorder:
                     self._lose(run, error)
                 return
             except Exception as error:  # noqa: BLE001 - of an audit's failures no reader is to hear
-                self._lose(run, error)
+                self._lose(run, error if isinstance(error, KeyledgerError) else repr(error))
                 return
             pending.failures = 0
             self._remember(run, batch)

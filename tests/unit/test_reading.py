@@ -1,0 +1,275 @@
+"""The recorder of reads, on a writer that does as it is told."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keyledger import LedgerBusyError, OutcomeUnknownError, RunNotFoundError, StorageUnavailableError
+from keyledger.domain import reading
+from keyledger.domain.reading import Read, ReadRecorder
+from keyledger.domain.run import RecordReads, RunAction
+
+
+def read(number: int) -> Read:
+    return "partition:weather", "skill", f"k{number}", number
+
+
+class Writer:
+    """Keeps what it is given. It raises the ``errors`` first, one a call, and waits in each while ``held``."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[int]]] = []
+        self.errors: list[Exception] = []
+        self.entered, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def execute(self, stream: str, action: RunAction) -> None:
+        assert isinstance(action, RecordReads)
+        self.entered.set()
+        assert self.go_on.wait(10)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append((stream, [revision for *_, revision in action.reads]))
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer()
+
+
+@pytest.fixture
+def recorder(writer: Writer) -> Iterator[ReadRecorder]:
+    recorder = ReadRecorder(writer)  # type: ignore[arg-type]
+    yield recorder
+    writer.go_on.set()
+    recorder.close()
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def hold(recorder: ReadRecorder, writer: Writer) -> None:
+    """Have the thread stand in the writer, with read 0 of run:r-0."""
+    writer.go_on.clear()
+    recorder.note("run:r-0", [read(0)])
+    assert writer.entered.wait(10)
+
+
+def workers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "keyledger-reads"}
+
+
+# --------------------------------------------------------------------------------------------- batches
+
+
+def test_what_is_noted_is_recorded_without_anybody_asking(recorder: ReadRecorder, writer: Writer) -> None:
+    recorder.note("run:r-1", [read(1)])
+    assert writer.entered.wait(10)
+
+
+def test_what_gathers_while_a_batch_is_written_is_the_next_one_a_run(
+    recorder: ReadRecorder, writer: Writer
+) -> None:
+    hold(recorder, writer)
+    for number in (3, 1, 2, 1, 3):
+        recorder.note("run:r-1", [read(number)])
+    recorder.note("run:r-2", [read(1), read(4)])
+    recorder.note("run:r-0", [read(0)])
+    writer.go_on.set()
+    recorder.flush()
+    assert writer.batches == [("run:r-0", [0]), ("run:r-1", [3, 1, 2]), ("run:r-2", [1, 4])]
+
+
+def test_an_event_holds_so_many_reads_and_no_more(recorder: ReadRecorder, writer: Writer) -> None:
+    hold(recorder, writer)
+    recorder.note("run:r-1", [read(number) for number in range(1, 1_002)])
+    writer.go_on.set()
+    recorder.flush()
+    assert [len(batch) for _, batch in writer.batches] == [1, 500, 500, 1]
+
+
+def test_the_oldest_of_too_many_known_reads_are_forgotten(
+    recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_KNOWN_READS", 2)
+    for number in (1, 2, 2, 3, 2, 1):
+        recorder.note("run:r-1", [read(number)])
+        recorder.flush()
+    assert writer.batches == [("run:r-1", [number]) for number in (1, 2, 3, 1)]
+
+
+def test_flushing_nothing_writes_nothing(recorder: ReadRecorder, writer: Writer) -> None:
+    recorder.note("run:r-1", [])
+    recorder.flush()
+    assert not writer.entered.is_set()
+
+
+# -------------------------------------------------------------------------------------------- too much
+
+
+def test_reads_beyond_the_bound_are_counted_reported_once_and_no_reader_waits(
+    recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reading, "MAX_QUEUED_READS", 4)
+    hold(recorder, writer)
+    recorder.note("run:r-1", [read(1), read(2)])
+    recorder.note("run:r-1", [read(3), read(4)])
+    recorder.note("run:r-1", [read(5)])
+    recorder.note("run:r-1", [read(6)])
+    assert recorder.unrecorded == 3
+    writer.go_on.set()
+    recorder.flush()
+    recorder.note("run:r-1", [read(7)])
+    recorder.flush()
+    assert writer.batches == [("run:r-0", [0]), ("run:r-1", [1, 2, 5]), ("run:r-1", [7])]
+    assert caplog.messages == ["reads are not recorded while 4 others wait for it"]
+
+
+# ------------------------------------------------------------------------------------------- failures
+
+
+@pytest.mark.usefixtures("no_threads")
+@pytest.mark.parametrize(
+    "error", [StorageUnavailableError("gone"), LedgerBusyError("busy"), OutcomeUnknownError("run:r-1")]
+)
+def test_what_could_not_be_written_is_tried_again_with_the_next(
+    recorder: ReadRecorder, writer: Writer, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    recorder.note("run:r-1", [read(1)])
+    writer.errors = [error]
+    recorder.flush()
+    assert writer.batches == []
+    recorder.note("run:r-1", [read(2)])
+    recorder.flush()
+    assert (writer.batches, recorder.unrecorded, caplog.messages) == ([("run:r-1", [1, 2])], 0, [])
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_after_five_failures_reads_are_given_up_counted_and_reported_once_a_run(
+    recorder: ReadRecorder, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (1, 2):
+        writer.errors = [StorageUnavailableError("gone") for _ in range(5)]
+        recorder.note("run:r-1", [read(number), read(number + 2)])
+        for _ in range(4):
+            recorder.flush()
+        assert recorder.unrecorded == 2 * (number - 1)
+        recorder.flush()
+        assert recorder.unrecorded == 2 * number
+    recorder.flush()
+    assert (writer.batches, writer.errors) == ([], [])
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("keyledger", logging.WARNING)
+    assert record.message == "reads of run 'r-1' are not recorded: gone"
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_success_makes_the_failures_before_it_forgotten(recorder: ReadRecorder, writer: Writer) -> None:
+    for number in range(3):
+        writer.errors = [StorageUnavailableError("gone") for _ in range(4)]
+        recorder.note("run:r-1", [read(number)])
+        for _ in range(5):
+            recorder.flush()
+    assert writer.batches == [("run:r-1", [0]), ("run:r-1", [1]), ("run:r-1", [2])]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_run_that_is_not_there_and_a_bug_cost_their_own_reads_alone(
+    recorder: ReadRecorder, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for run in ("run:r-1", "run:r-2", "run:r-3"):
+        recorder.note(run, [read(1)])
+    writer.errors = [RunNotFoundError("r-1"), ZeroDivisionError("a bug")]
+    recorder.flush()
+    assert (writer.batches, recorder.unrecorded) == ([("run:r-3", [1])], 2)
+    assert caplog.messages == [
+        "reads of run 'r-1' are not recorded: skill run not found: 'r-1'",
+        "reads of run 'r-2' are not recorded: ZeroDivisionError('a bug')",
+    ]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_lost_read_is_recorded_when_it_is_read_again(recorder: ReadRecorder, writer: Writer) -> None:
+    writer.errors = [RunNotFoundError("r-1")]
+    recorder.note("run:r-1", [read(1)])
+    recorder.flush()
+    recorder.note("run:r-1", [read(1)])
+    recorder.flush()
+    assert writer.batches == [("run:r-1", [1])]
+
+
+# --------------------------------------------------------------------------------------- begin and end
+
+
+def test_without_reads_there_is_no_thread_and_with_them_one(writer: Writer) -> None:
+    before = workers()
+    recorder = ReadRecorder(writer)  # type: ignore[arg-type]
+    recorder.flush()
+    assert workers() == before
+    for number in range(10):
+        recorder.note("run:r-1", [read(number)])
+    (thread,) = workers() - before
+    assert thread.daemon
+    recorder.close()
+    assert not thread.is_alive()
+
+
+def test_closing_records_what_waits_and_may_be_repeated(recorder: ReadRecorder, writer: Writer) -> None:
+    hold(recorder, writer)
+    recorder.note("run:r-1", [read(1)])
+    writer.go_on.set()
+    recorder.close()
+    recorder.close()
+    assert writer.batches == [("run:r-0", [0]), ("run:r-1", [1])]
+
+
+def test_closing_counts_what_it_could_not_record(
+    recorder: ReadRecorder, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold(recorder, writer)
+    recorder.note("run:r-1", [read(1)])
+    writer.errors = [StorageUnavailableError("gone") for _ in range(9)]
+    writer.go_on.set()
+    recorder.close()
+    assert (writer.batches, recorder.unrecorded, len(caplog.messages)) == ([], 2, 2)
+
+
+def test_the_thread_of_a_recorder_that_nobody_holds_ends(writer: Writer) -> None:
+    before = workers()
+    recorder: Any = ReadRecorder(writer)  # type: ignore[arg-type]
+    recorder.note("run:r-1", [read(1)])
+    recorder.flush()
+    (thread,) = workers() - before
+    del recorder
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_can_be_started_a_flush_records(recorder: ReadRecorder, writer: Writer) -> None:
+    for number in (1, 2):
+        recorder.note("run:r-1", [read(number)])
+    assert writer.batches == []
+    recorder.flush()
+    assert writer.batches == [("run:r-1", [1, 2])]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_forked_child_leaves_to_its_parent_what_was_noted_before(recorder: ReadRecorder, writer: Writer) -> None:
+    recorder.note("run:r-1", [read(1)])
+    recorder.reset()
+    recorder.note("run:r-1", [read(2)])
+    recorder.flush()
+    assert writer.batches == [("run:r-1", [2])]
