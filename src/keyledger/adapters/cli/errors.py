@@ -1,7 +1,7 @@
 """Where every error of a command ends: one line on stderr, and the exit status that says of what kind it was.
 
 0    done                              4    the storage is in the way, or something is not configured
-1    the key was not found             70   a bug in keyledger
+1    the key or run was not found      70   a bug in keyledger
 2    the command was not understood    130  interrupted
 3    refused by a rule of the ledger   141  whoever read the output has gone
 """
@@ -23,12 +23,14 @@ from keyledger.domain.errors import (
     KeyNotFoundError,
     NotConfiguredError,
     RefusedError,
+    RunNotFoundError,
     StorageError,
 )
 
 INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (KeyNotFoundError, 1),
+    (RunNotFoundError, 1),
     (InvalidArgumentError, 2),
     (RefusedError, 3),
     (NotConfiguredError, 4),

@@ -25,14 +25,18 @@ def until_stopped() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def pause(seconds: float) -> None:
-    """Wait; BrokenPipeError as soon as nobody reads standard output any more, where the system can tell."""
+def pause(seconds: float) -> bool:
+    """Wait, and say false, as nothing ends here; BrokenPipeError as soon as nobody reads standard output.
+
+    That is found out where the system can tell; else the next output will.
+    """
     try:
         output = sys.stdout.fileno()
         watch = select.poll()
     except (io.UnsupportedOperation, AttributeError):
         time.sleep(seconds)
-        return
+        return False
     watch.register(output, 0)
     if watch.poll(seconds * 1_000):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    return False

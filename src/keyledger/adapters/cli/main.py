@@ -16,6 +16,7 @@ from keyledger.adapters.cli import (
     housekeeping,
     importing,
     keys,
+    runs,
     schema,
     sweeping,
 )
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 for part in (keys, housekeeping, sweeping, exporting, importing, exec, schema, demo):
     app.add_typer(part.app)
+app.add_typer(runs.app, name="runs")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from rich.text import Text
 
-from keyledger.adapters.cli.output import count, moment, printable
+from keyledger.adapters.cli.output import count, moment, out, printable
 from keyledger.adapters.cli.run_output import FAILED, for_whom, lasting, log_style, status_style
 from keyledger.domain.run import RUNNING, RunFinished, RunLogged, RunPurged, RunStarted, run_of
 from keyledger.domain.run_tail import RunNews
@@ -40,11 +40,19 @@ def _plain(value: Any) -> Any:
     return orjson.Fragment(value) if isinstance(value, bytes) else value
 
 
-def news_line(event: RunNews) -> Text:
-    """What happened to a run, on one line; times in UTC."""
+def print_news(event: RunNews) -> None:
+    """Print what happened to a run on a line; a terminal's width cuts it off, but for errors. Times in UTC."""
+    console = out()
     when, run_id = f"{moment(event.recorded_at)[-8:]}  ", f"{printable(run_of(event.originator_id))}  "
-    parts = [(when, "dim"), (run_id, "cyan"), *_parts(event)]
-    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+    text = Text.assemble((when, "dim"), (run_id, "cyan"), *_parts(event))
+    if console.is_terminal and not _failed(event):
+        console.print(text, no_wrap=True, overflow="ellipsis")
+    else:
+        console.print(text, soft_wrap=True)
+
+
+def _failed(event: RunNews) -> bool:
+    return bool(event.error) if isinstance(event, RunFinished) else getattr(event, "event_type", "") == "error"
 
 
 def _parts(event: RunNews) -> list[tuple[str, str]]:
@@ -55,11 +63,14 @@ def _parts(event: RunNews) -> list[tuple[str, str]]:
             return [("started", status_style(RUNNING)), (rest, "")]
         case RunLogged():
             style = log_style(event.event_type)
-            payload = (f"  {printable(event.payload.decode())}", style if event.event_type == "error" else "")
+            payload = (f"  {printable(event.payload.decode())}", FAILED if _failed(event) else "")
             return [(f"#{event.sequence} ", "dim"), (event.event_type, style), payload]
         case RunFinished():
-            failed = [(f"  {printable(event.error)}", FAILED)] if event.error else []
-            return [(event.status, status_style(event.status)), (f"  {_spent(event)}", ""), *failed]
+            said = [(_spent(event), ""), (printable(event.error), FAILED)]
+            return [
+                (event.status, status_style(event.status)),
+                *((f"  {text}", style) for text, style in said if text),
+            ]
         case RunPurged():
             return [("purged", "yellow"), (f"  by {printable(event.changed_by or '')}", "")]
 
@@ -67,5 +78,7 @@ def _parts(event: RunNews) -> list[tuple[str, str]]:
 def _spent(event: RunFinished) -> str:
     tokens = event.input_tokens + event.output_tokens + event.thinking_tokens
     said = [lasting(event.runtime_seconds)] if event.runtime_seconds else []
-    said += [count(number, what) for number, what in ((event.tool_calls, "tool call"), (tokens, "token")) if number]
+    said += [
+        count(number, what) for number, what in ((event.tool_calls, "tool call"), (tokens, "token")) if number
+    ]
     return ", ".join(said)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -18,6 +20,7 @@ from keyledger.adapters.cli.output import (
     held,
     moment,
     operation,
+    out,
     printable,
     shown,
     table,
@@ -35,6 +38,7 @@ _STATUS_STYLES = {
 }
 _LOG_STYLES = {"step": "dim", "tool_call": "cyan", "tool_result": "green"}
 FAILED = "bold red"
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 def status_style(status: str) -> str:
@@ -53,14 +57,15 @@ def status_of(run: Run) -> Text:
 
 
 def lasting(seconds: float) -> str:
-    """A duration: ``0.25 s``, ``12.4 s``, ``3 m 20 s``, ``2 h 05 m``, ``3 d 04 h``."""
-    seconds = max(seconds, 0.0)
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if hours < 1:
-        return f"{minutes} m {int(seconds % 60):02} s"
-    return f"{hours} h {minutes % 60:02} m" if hours < 24 else f"{hours // 24} d {hours % 24:02} h"
+    """A duration: ``0.25 s``, ``12.40 s``, ``3 m 20 s``, ``2 h 05 m``, ``3 d 04 h``."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{max(seconds, 0.0):.2f} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} m {whole % _MINUTE:02} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} m"
+    return f"{whole // _DAY:,} d {whole % _DAY // _HOUR:02} h"
 
 
 def took(run: Run, now: datetime) -> str:
@@ -76,29 +81,46 @@ def tokens(run: Run) -> int:
 
 
 def runs_table(runs: Sequence[Run], now: datetime) -> Table:
-    """Runs, a row each; times in UTC."""
-    made = table(
-        "id",
-        "skill",
-        "caller",
-        ("status", ONE_LINE),
-        ("started (UTC)", ONE_LINE),
-        ("time", NUMBER),
-        ("tokens", NUMBER),
-        ("calls", NUMBER),
-    )
+    """Runs, newest first; times in UTC, of a terminal that is too narrow only the day or the time."""
+    brief = partial(_brief, now)
+    return _fitting(_flat(runs, now, moment), _flat(runs, now, brief), _stacked(runs, now, brief))
+
+
+_FIGURES = (("started", ONE_LINE), ("time", NUMBER), ("tokens", NUMBER), ("calls", NUMBER))
+
+
+def _flat(runs: Sequence[Run], now: datetime, time: Callable[[datetime], str]) -> Table:
+    made = table("id", "skill", "caller", ("status", ONE_LINE), *_FIGURES)
     for run in runs:
-        made.add_row(
-            Text(printable(run.id), "cyan"),
-            Text(printable(run.skill_id)),
-            Text(printable(run.caller_id)),
-            status_of(run),
-            moment(run.started_at),
-            took(run, now),
-            f"{tokens(run):,}",
-            f"{run.tool_calls_count:,}",
-        )
+        who = (Text(printable(run.id), "cyan"), Text(printable(run.skill_id)), Text(printable(run.caller_id)))
+        made.add_row(*who, status_of(run), *_figures(run, now, time))
     return made
+
+
+def _stacked(runs: Sequence[Run], now: datetime, time: Callable[[datetime], str]) -> Table:
+    made = table("run", ("status", ONE_LINE), *_FIGURES)
+    for run in runs:
+        whom = f"  {printable(run.skill_id)}{for_whom(run.caller_id)}"
+        what = Group(Text(printable(run.id), "cyan"), Text(whom, no_wrap=True, overflow="ellipsis"))
+        made.add_row(what, status_of(run), *_figures(run, now, time))
+    return made
+
+
+def _figures(run: Run, now: datetime, time: Callable[[datetime], str]) -> tuple[str, str, str, str]:
+    return time(run.started_at), took(run, now), f"{tokens(run):,}", f"{run.tool_calls_count:,}"
+
+
+def _brief(now: datetime, time: datetime) -> str:
+    """A time as short as it is still clear: of today the time, else the day."""
+    return f"{time:%H:%M:%S}" if time.date() == now.date() else f"{time:%Y-%m-%d}"
+
+
+def _fitting(*tables: Table) -> Table:
+    """The first table that needs no more than the terminal's width, or the last."""
+    console = out()
+    unbounded = console.options.update(max_width=10_000)
+    fitting = (each for each in tables if console.measure(each, options=unbounded).maximum <= console.width)
+    return next(fitting, tables[-1])
 
 
 # ------------------------------------------------------------------------------------------- one run
@@ -116,7 +138,7 @@ def run_card(run: Run, chain: Sequence[Run], writes: int, now: datetime) -> Tabl
         made.add_row("called by", printable(" > ".join(above)))
     if run.root_run_id != run.id:
         made.add_row("tree of", printable(run.root_run_id))
-    made.add_row("started", f"{moment(run.started_at)} UTC, {'took' if run.finished_at else 'ago'} {took(run, now)}")
+    made.add_row("started", f"{moment(run.started_at)} UTC, {_lasted(run, now)}")
     if tokens(run):
         made.add_row("tokens", _tokens(run))
     made.add_row("did", f"{count(run.tool_calls_count, 'tool call')}, {count(writes, 'write')}")
@@ -128,7 +150,11 @@ def run_card(run: Run, chain: Sequence[Run], writes: int, now: datetime) -> Tabl
     return made
 
 
-def for_whom(caller_id: str, channel_id: str) -> str:
+def _lasted(run: Run, now: datetime) -> str:
+    return f"{took(run, now)} ago, and has not finished" if run.finished_at is None else f"took {took(run, now)}"
+
+
+def for_whom(caller_id: str, channel_id: str = "") -> str:
     """Whom a run works for, to be put after its skill."""
     caller = f", for {printable(caller_id)}" if caller_id else ""
     return caller + (f", in channel {printable(channel_id)}" if channel_id else "")
@@ -154,8 +180,7 @@ def _lines(text: str, style: str = "") -> Text:
 
 def trace(logs: Sequence[RunLog], started_at: datetime, *, full: bool) -> Table:
     """A log as a readable trace; payloads are shortened to one line, but for errors and with ``full``."""
-    made = table(("seq", NUMBER), ("after", NUMBER), ("what", ONE_LINE), ("payload", {"ratio": 1}))
-    made.expand = True
+    made = table(("seq", NUMBER), ("after", NUMBER), ("what", ONE_LINE), "payload")
     for log in logs:
         failed, at = log.event_type == "error", log.created_at or started_at
         made.add_row(
@@ -186,14 +211,11 @@ def drawn(branches: Sequence[Branch], asked: str, writes: Mapping[str, int], now
 
 def _leaf(run: Run, writes: int, now: datetime, *, bold: bool) -> Text:
     name = Text(printable(run.id), "bold cyan" if bold else "cyan")
-    parts = [printable(run.skill_id), status_of(run), took(run, now)]
-    if tokens(run):
-        parts.append(count(tokens(run), "token"))
-    if writes:
-        parts.append(count(writes, "write"))
+    parts = [name, Text(printable(run.skill_id)), status_of(run), Text(took(run, now))]
+    parts += [Text(count(number, what)) for number, what in ((tokens(run), "token"), (writes, "write")) if number]
     if run.error:
         parts.append(Text(printable(run.error), "red"))
-    label = Text("  ", no_wrap=True, overflow="ellipsis").join([name, *(Text.assemble(part) for part in parts)])
+    label = Text("  ").join(parts)
     label.no_wrap, label.overflow = True, "ellipsis"
     return label
 
@@ -201,22 +223,18 @@ def _leaf(run: Run, writes: int, now: datetime, *, bold: bool) -> Text:
 # -------------------------------------------------------------------------------------------- lineage
 
 
-def writes_table(writes: Page[RunWrite]) -> Table:
-    """Versions that a run wrote; times in UTC."""
-    made = table(
-        "partition",
-        ("rev", NUMBER),
-        ("when (UTC)", ONE_LINE),
-        "scope",
-        "key",
-        ("what", ONE_LINE),
-        "value",
-    )
+def writes_table(now: datetime, writes: Page[RunWrite]) -> Table:
+    """Versions that a run wrote; times as in :func:`runs_table`."""
+    return _fitting(_writes(writes, moment), _writes(writes, partial(_brief, now)))
+
+
+def _writes(writes: Page[RunWrite], time: Callable[[datetime], str]) -> Table:
+    made = table("partition", ("rev", NUMBER), ("when", ONE_LINE), "scope", "key", ("what", ONE_LINE), "value")
     for partition_id, version in ((each.partition_id, each.version) for each in writes):
         made.add_row(
             Text(printable(partition_id)),
             str(version.revision),
-            moment(version.recorded_at),
+            time(version.recorded_at),
             Text(printable(version.scope)),
             Text(printable(version.key), "cyan"),
             operation(version),
@@ -227,7 +245,7 @@ def writes_table(writes: Page[RunWrite]) -> Table:
 
 def reads_table(reads: Page[RunRead]) -> Table:
     """Versions that a run read; times in UTC."""
-    made = table("partition", "scope", "key", ("rev", NUMBER), ("when (UTC)", ONE_LINE))
+    made = table("partition", "scope", "key", ("rev", NUMBER), ("when", ONE_LINE))
     for read in reads:
         made.add_row(
             Text(printable(read.partition_id)),

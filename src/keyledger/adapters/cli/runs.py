@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
@@ -12,8 +13,8 @@ from rich.table import Table
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.following import pause, until_stopped
-from keyledger.adapters.cli.output import count, out, print_all, print_json, printable, say
-from keyledger.adapters.cli.run_news import news_document, news_line
+from keyledger.adapters.cli.output import out, print_all, print_json, printable, remark, say
+from keyledger.adapters.cli.run_news import news_document, print_news
 from keyledger.adapters.cli.run_output import drawn, reads_table, run_card, runs_table, trace, writes_table
 from keyledger.adapters.cli.run_tree import branches
 from keyledger.adapters.cli.session import Session, command
@@ -31,10 +32,17 @@ from keyledger.domain.runs import DEFAULT_RUNS
 LOOK_EVERY = 0.25
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, help="The audit of runs: what ran, what it said, read and wrote.")
+app = typer.Typer()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
 _TIME = "A time with an offset, as 2026-11-21T14:00:00Z, or an age: 90s, 15m, 2h, 7d, 4w."
+
+
+@app.callback(invoke_without_command=True)
+def about(context: typer.Context) -> None:
+    """The audit of runs: what ran, what it said, read and wrote."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @command(app, "list")
@@ -115,6 +123,88 @@ def show_writes(
 ) -> None:
     """List what a run wrote, by partition and revision; also of a run that was never started."""
     with session.open(create=False) as ledger:
+        _known(ledger, run_id, ledger.runs.writes(run_id, limit=1))
+        pages = partial(ledger.runs.writes, run_id)
+        table = partial(writes_table, SystemClock().now())
+        _print_pages(session, "writes", pages, table, limit, after, everything=everything)
 
-        def read(limit: int, after: str) -> Page[T]:
-            return ledger.runs.writes(run_id, limit=limit, after=after)
+
+@command(app, "reads")
+def show_reads(
+    session: Session,
+    run_id: Id,
+    *,
+    limit: opt.Limit = DEFAULT_PAGE,
+    after: opt.After = "",
+    everything: opt.All = False,
+) -> None:
+    """List what a run read, if its invocation records reads, by partition, scope and key."""
+    with session.open(create=False) as ledger:
+        _known(ledger, run_id, ledger.runs.reads(run_id, limit=1))
+        pages = partial(ledger.runs.reads, run_id)
+        _print_pages(session, "reads", pages, reads_table, limit, after, everything=everything)
+
+
+def _known(ledger: Ledger, run_id: str, found: Page[T]) -> None:
+    """Raise RunNotFoundError where nothing speaks of a run."""
+    if not found.items:
+        ledger.runs.get(run_id)
+
+
+def _print_pages(
+    session: Session,
+    name: str,
+    read: Callable[..., Page[T]],
+    table: Callable[[Page[T]], Table],
+    limit: int,
+    after: str,
+    *,
+    everything: bool,
+) -> None:
+    if everything:
+        if not print_all(name, _items(read, after), table, as_json=session.as_json):
+            say(f"no {name}", "dim")
+        return
+    page = read(limit=limit, after=after)
+    if session.as_json:
+        print_json({name: page.items, "next": page.next})
+        return
+    if page.items:
+        out().print(table(page))
+    else:
+        say(f"no {name}", "dim")
+    if page.next is not None:
+        say(f"there are more: --after {shlex.quote(printable(str(page.next)))}", "dim")
+
+
+def _items(read: Callable[..., Page[T]], after: str) -> Iterator[T]:
+    cursor: int | str | None = after
+    while cursor is not None:
+        page = read(after=cursor)
+        yield from page.items
+        cursor = page.next
+
+
+@command(app, "tail")
+def tail_runs(
+    session: Session,
+    *,
+    since: Annotated[str | None, typer.Option("--since", help=f"Begin there, not now. {_TIME}")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
+) -> None:
+    """Show new runs, log lines and ends of runs as any process writes them, until Ctrl-C.
+
+    With --json each is a document on a line of its own.
+    """
+    clock = SystemClock()
+    begin = time_or_age("since", since, clock.now())
+    with until_stopped(), session.open(create=False) as ledger:
+        if run_id is not None:
+            ledger.runs.get(run_id)
+        tail = RunTail(ledger.storage.runs, clock, since=begin, run_id=run_id)
+        remark("following runs; Ctrl-C ends it")
+        for event in tail.follow(partial(pause, LOOK_EVERY)):
+            if session.as_json:
+                print_json(news_document(event))
+            else:
+                print_news(event)

@@ -32,6 +32,6 @@ def time_or_age(field: str, text: str | None, now: datetime) -> datetime | None:
         if _DURATION.fullmatch(text):
             return now - duration(field, text)
         return arguments.utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, InvalidArgumentError):
         allowed = f"a time with an offset, as 2026-11-21T14:00:00Z, or an age: {_DURATIONS}"
         raise InvalidArgumentError(field, text, allowed) from None

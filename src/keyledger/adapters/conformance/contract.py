@@ -13,6 +13,7 @@ from keyledger.adapters.conformance.races import RaceContract
 from keyledger.adapters.conformance.requests import RequestContract
 from keyledger.adapters.conformance.run_listing import RunListingContract
 from keyledger.adapters.conformance.run_logs import RunLogContract
+from keyledger.adapters.conformance.run_tailing import TailContract
 from keyledger.adapters.conformance.run_trees import RunTreeContract
 from keyledger.adapters.conformance.runs import RunContract
 from keyledger.adapters.conformance.time import TimeContract
@@ -32,6 +33,7 @@ class LedgerContract(
     RunLogContract,
     RunListingContract,
     RunTreeContract,
+    TailContract,
     LineageContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""

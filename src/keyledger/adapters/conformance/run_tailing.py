@@ -12,7 +12,7 @@ from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.domain import run_tail
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.run import run_of
+from keyledger.domain.run import RunEvent, run_of
 from keyledger.domain.run_records import RunInfo, RunLog, RunStats
 from keyledger.domain.run_tail import OVERLAP, RunNews, RunTail
 
@@ -208,5 +208,5 @@ class TailContract(Fixtures):
         assert sorted(map(_place, news)) == sorted(map(_place, written))
 
 
-def _place(event: RunNews) -> tuple[str, int]:
+def _place(event: RunEvent) -> tuple[str, int]:
     return event.originator_id, event.originator_version
