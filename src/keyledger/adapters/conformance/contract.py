@@ -11,11 +11,16 @@ from keyledger.adapters.conformance.lineage import LineageContract
 from keyledger.adapters.conformance.quotas import QuotaContract
 from keyledger.adapters.conformance.races import RaceContract
 from keyledger.adapters.conformance.requests import RequestContract
+from keyledger.adapters.conformance.run_arguments import RunArgumentContract
 from keyledger.adapters.conformance.run_listing import RunListingContract
 from keyledger.adapters.conformance.run_logs import RunLogContract
+from keyledger.adapters.conformance.run_purging import RunPurgingContract
+from keyledger.adapters.conformance.run_races import RunRaceContract
 from keyledger.adapters.conformance.run_tailing import TailContract
 from keyledger.adapters.conformance.run_trees import RunTreeContract
+from keyledger.adapters.conformance.run_writes import RunWriteContract
 from keyledger.adapters.conformance.runs import RunContract
+from keyledger.adapters.conformance.sweeping import SweepingContract
 from keyledger.adapters.conformance.time import TimeContract
 
 
@@ -33,7 +38,12 @@ class LedgerContract(
     RunLogContract,
     RunListingContract,
     RunTreeContract,
+    RunPurgingContract,
+    RunWriteContract,
     TailContract,
+    RunArgumentContract,
+    RunRaceContract,
+    SweepingContract,
     LineageContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""
