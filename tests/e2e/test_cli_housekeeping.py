@@ -43,11 +43,11 @@ def test_rebuild_says_that_nothing_differed(run: Run) -> None:
     assert run("rebuild").out == (
         "rebuilt 1 stream from 1 event\nnothing differed: the read models were what the events say\n"
     )
-    assert run("rebuild", "--json").json == {"partitions": 1, "events": 1, "differences": []}
+    assert run("rebuild", "--json").json == {"partitions": 1, "runs": 0, "events": 1, "differences": []}
 
 
 def test_rebuild_says_loudly_what_differed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = keyledger.RebuildReport(2, 9, ("partition:p: one row", "partition:p: another"))
+    report = keyledger.RebuildReport(2, 0, 9, ("partition:p: one row", "partition:p: another"))
     monkeypatch.setattr(keyledger.Ledger, "rebuild", lambda *_, **__: report)
     done = run("rebuild")
     assert done.status == 0

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from keyledger.domain import arguments
 from keyledger.domain.commands import Attribution, DeletePartition, PartitionCommand
 from keyledger.domain.engine import Engine, Settings
-from keyledger.domain.errors import InvalidArgumentError, KeyledgerError
+from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
-from keyledger.domain.kv import Note, Partition
+from keyledger.domain.kv import Partition, open_partition
 from keyledger.domain.ports import Clock, JSONCodec, Projector, StreamHead
 from keyledger.domain.reading import ReadRecorder
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
-from keyledger.domain.run import run_stream
-from keyledger.domain.run_arguments import check_run_id
 from keyledger.domain.run_ports import LedgerStorage, RunProjector
 from keyledger.domain.run_writer import RunWriter
 from keyledger.domain.runs import Runs
@@ -85,23 +82,8 @@ class Ledger:
         ``root_run_id``, through ``tool``. With ``record_reads`` what ``get``, ``get_many``, ``list`` and ``scan``
         give, or do not find, is soon recorded as read by that run, which must have been started.
         """
-        stream = partition_stream(partition_id)
-        arguments.check_actor(actor)
-        arguments.check_run("run_id", run_id)
-        arguments.check_run("root_run_id", root_run_id)
-        arguments.check_name("tool", tool)
         caller = Caller(actor, run_id, root_run_id, tool)
-        note = self._note(record_reads, run_id)
-        return Partition(self._engine, partition_id, stream, caller, note)
-
-    def _note(self, record_reads: bool, run_id: str | None) -> Note | None:  # noqa: FBT001
-        """What takes the reads of a run, if they are to be recorded."""
-        if record_reads is False:
-            return None
-        if record_reads is not True or run_id is None:
-            raise InvalidArgumentError("record_reads", record_reads, "False, or True with a run_id")
-        check_run_id("run_id", run_id)
-        return partial(self._engine.reads.note, run_stream(run_id))
+        return open_partition(self._engine, partition_id, caller, record_reads=record_reads)
 
     def partitions(
         self, *, prefix: str = "", limit: int = arguments.DEFAULT_PAGE, after: str = ""
@@ -227,12 +209,11 @@ class Ledger:
         for stream, _ in streams:
             differences += self.storage.rebuild(stream, self._project, step)
             self._writer.forget(stream)
-        last = ""
-        while True:
-            last, found = self.storage.runs.rebuild(last, _RUNS_AT_ONCE, self._project_runs, step)
-            differences += found
-            if not last:
-                return RebuildReport(len(streams), read, tuple(differences))
+        last, runs = "", 0
+        while rebuilt := self.storage.runs.rebuild(last, _RUNS_AT_ONCE, self._project_runs, step):
+            last, runs = rebuilt.last, runs + rebuilt.runs
+            differences += rebuilt.differences
+        return RebuildReport(len(streams), runs, read, tuple(differences))
 
     def reset_after_fork(self) -> None:
         """In a forked child, let go of what belongs to the parent: connections, queues, caches."""

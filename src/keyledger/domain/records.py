@@ -114,6 +114,7 @@ class RebuildReport:
     """What a rebuild did; ``differences`` names each row that had stood otherwise than its events say."""
 
     partitions: int
+    runs: int
     events: int
     differences: tuple[str, ...]
 

@@ -30,6 +30,9 @@ MAX_INVOKE_DEPTH = 16
 MAX_SEQUENCE_GAPS = 100
 """How many gaps between used sequence numbers a run remembers; an older one counts as used."""
 
+MAX_SEQUENCE = 2**53
+"""The highest sequence number that may be given: up to it every JSON reader counts exactly."""
+
 RUNNING = "running"
 TERMINAL = ("ok", "error", "timeout", "budget_exceeded", "dry_run", "preempted", "lane_busy")
 STATUSES = (RUNNING, *TERMINAL)

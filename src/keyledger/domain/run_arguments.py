@@ -9,7 +9,7 @@ from sys import float_info
 from keyledger.domain import arguments
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
-from keyledger.domain.run import LOG_TYPES, PURGES, STATUSES, TERMINAL, Log, Outcome
+from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE, PURGES, STATUSES, TERMINAL, Log, Outcome
 from keyledger.domain.run_records import RunFilter, RunInfo, RunLog, RunStats
 from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text
 from keyledger.domain.values import check_value, is_utf8
@@ -75,7 +75,7 @@ def log_action(engine: Engine, log: RunLog) -> Log:
     if log.event_type not in LOG_TYPES:
         raise InvalidArgumentError("event_type", log.event_type, ", ".join(LOG_TYPES))
     if log.sequence is not None:
-        arguments.check_integer("sequence", log.sequence, 0)
+        arguments.check_integer("sequence", log.sequence, 0, MAX_SEQUENCE)
     return Log(log.event_type, json_object(engine, "payload", log.payload), log.sequence)
 
 

@@ -106,6 +106,14 @@ class RunSession(Protocol):
         ...
 
 
+class RebuiltRuns(NamedTuple):
+    """Some runs were rebuilt, up to the stream ``last``; ``differences`` are lines, one for each row that differed."""
+
+    last: str
+    runs: int
+    differences: list[str]
+
+
 class RunStatus(NamedTuple):
     """What the sweeper asks of a run: ``finished_at`` is None while it runs; a purged one is over."""
 
@@ -203,10 +211,10 @@ class RunStorage(RunSession, Protocol):
 
     def rebuild(
         self, after: str, limit: int, project: RunProjector, progress: Callable[[int], None]
-    ) -> tuple[str, list[str]]:
+    ) -> RebuiltRuns | None:
         """Rebuild the read models of up to ``limit`` runs > ``after`` from their events, in one transaction.
 
-        Returns the last run's stream (empty at the end), and a line for each row that had stood otherwise.
+        None where there are no more.
         """
         ...
 

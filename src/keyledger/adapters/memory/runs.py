@@ -20,6 +20,7 @@ from keyledger.domain.run import (
 )
 from keyledger.domain.run_ports import (
     ReadRow,
+    RebuiltRuns,
     RunCommit,
     RunProjector,
     RunRow,
@@ -186,7 +187,7 @@ class MemoryRuns:
 
     def rebuild(
         self, after: str, limit: int, project: RunProjector, progress: Callable[[int], None]
-    ) -> tuple[str, list[str]]:
+    ) -> RebuiltRuns | None:
         with self._locked() as rows:
             streams = [each for each in self._streams() if each > after][:limit]
             lines: list[str] = []
@@ -198,7 +199,7 @@ class MemoryRuns:
                 lines += rows.differing(stream, current)
                 rows.adopt(stream, current)
                 progress(len(events))
-            return (streams[-1] if len(streams) == limit else ""), lines
+            return RebuiltRuns(streams[-1], len(streams), lines) if streams else None
 
     def _streams(self) -> list[str]:
         rows = self._rows

@@ -21,6 +21,7 @@ from keyledger.domain.run_ports import (
     Noted,
     Opened,
     ReadRow,
+    RebuiltRuns,
     RunChange,
     RunProjector,
     RunRow,
@@ -231,11 +232,11 @@ class SQLRuns(RunSessionReads):
 
     def rebuild(
         self, after: str, limit: int, project: RunProjector, progress: Callable[[int], None]
-    ) -> tuple[str, list[str]]:
+    ) -> RebuiltRuns | None:
         found = self._all(self._sql.list_run_streams, {"after": after, "limit": limit})
         streams = [stream for (stream,) in found]
         if not streams:
-            return "", []
+            return None
         lines: list[str] = []
         with self._rebuilding(streams) as runner:
             of_streams = {"streams": self._array(streams)}
@@ -246,7 +247,7 @@ class SQLRuns(RunSessionReads):
                 if differences := standing.differing(stream, rebuilt):
                     lines += differences
                     changes.replace(stream, rebuilt)
-        return (streams[-1] if len(streams) == limit else ""), lines
+        return RebuiltRuns(streams[-1], len(streams), lines)
 
     def _standing(self, runner: Runner, of_streams: dict[str, Any]) -> RunModels:
         models = RunModels()

@@ -91,6 +91,13 @@ def _write(cursor: Cursor, rows: RunRows, commit: RunCommit) -> None:
     if cursor.execute(RUN_SQL.move_run_head, head).rowcount == 0:
         raise HeadMovedError
     cursor.execute(SQL.insert_event, rows.mapper.to_row(commit.event))
-    if commit.marker is not None:
+    if commit.marker is None:
+        RunChanges(RUN_SQL, rows, _Runner(cursor)).apply(commit.changes)
+        return
+    ((before,),) = cursor.execute("PRAGMA secure_delete").fetchall()
+    cursor.execute("PRAGMA secure_delete = ON")  # what is purged is not to stay in the free parts of the file
+    try:
         cursor.execute(RUN_SQL.purge_run_events, rows.marker_parameters(commit))
-    RunChanges(RUN_SQL, rows, _Runner(cursor)).apply(commit.changes)
+        RunChanges(RUN_SQL, rows, _Runner(cursor)).apply(commit.changes)
+    finally:
+        cursor.execute(f"PRAGMA secure_delete = {before}")
