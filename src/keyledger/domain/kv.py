@@ -19,8 +19,9 @@ from keyledger.domain.ports import JSONCodec, ReadEntry, StoredVersion
 from keyledger.domain.reading import Read, read_of
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.run import run_stream
+from keyledger.domain.run_arguments import check_run_id
 from keyledger.domain.run_records import RunRead
-from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, stream_of
+from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, partition_stream, stream_of
 from keyledger.domain.values import JSONValue
 from keyledger.domain.writes import Caller, Writes, entry_at
 
@@ -269,6 +270,26 @@ class Partition:
 
 def _read(stream: str, scope: str, key: str, entry: Entry | None) -> Read:
     return stream, scope, key, 0 if entry is None else entry.revision
+
+
+def open_partition(engine: Engine, partition_id: str, caller: Caller, *, record_reads: bool) -> Partition:
+    """A handle on a partition for ``caller``, whose reads are recorded if they are to be."""
+    stream = partition_stream(partition_id)
+    arguments.check_actor(caller.actor)
+    arguments.check_run("run_id", caller.run_id)
+    arguments.check_run("root_run_id", caller.root_run_id)
+    arguments.check_name("tool", caller.tool)
+    return Partition(engine, partition_id, stream, caller, _note(engine, record_reads, caller.run_id))
+
+
+def _note(engine: Engine, record_reads: bool, run_id: str | None) -> Note | None:  # noqa: FBT001 - it is checked here
+    """What takes the reads of a run, if they are to be recorded."""
+    if record_reads is False:
+        return None
+    if record_reads is not True or run_id is None:
+        raise InvalidArgumentError("record_reads", record_reads, "False, or True with a run_id")
+    check_run_id("run_id", run_id)
+    return partial(engine.reads.note, run_stream(run_id))
 
 
 def version_of(codec: JSONCodec, stored: StoredVersion) -> Version:
