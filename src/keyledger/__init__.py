@@ -42,6 +42,8 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.recorded_run import RecordedRun
+from keyledger.domain.recording import RunRecorder, sink_on
 from keyledger.domain.records import (
     Entry,
     ImportReport,
@@ -54,6 +56,7 @@ from keyledger.domain.records import (
 )
 from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
 from keyledger.domain.runs import Runs
+from keyledger.domain.sink import NullSink, Recorder, Sink
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 from keyledger.opening_async import open_async
 
@@ -102,6 +105,7 @@ __all__ = [
     "NamespaceQuotaExceededError",
     "NewerLedgerError",
     "NotConfiguredError",
+    "NullSink",
     "OutcomeUnknownError",
     "Page",
     "Partition",
@@ -109,6 +113,8 @@ __all__ = [
     "PendingBatch",
     "QuotaExceededError",
     "RebuildReport",
+    "RecordedRun",
+    "Recorder",
     "RefusedError",
     "RequestIdReusedError",
     "RevisionConflictError",
@@ -119,10 +125,12 @@ __all__ = [
     "RunNotFoundError",
     "RunPurge",
     "RunRead",
+    "RunRecorder",
     "RunStats",
     "RunWrite",
     "Runs",
     "ScopeAccessError",
+    "Sink",
     "StorageError",
     "StorageUnavailableError",
     "SweepReport",
@@ -134,4 +142,5 @@ __all__ = [
     "Version",
     "open",
     "open_async",
+    "sink_on",
 ]

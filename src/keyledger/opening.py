@@ -13,6 +13,7 @@ from weakref import WeakSet
 from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
+from keyledger.adapters.otel.detection import detected
 from keyledger.domain import arguments
 from keyledger.domain.engine import Redact, Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
@@ -21,6 +22,7 @@ from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
 from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
+from keyledger.domain.telemetry import Telemetry
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline, run_audit
 
@@ -45,6 +47,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     schema: str = "public",
     pool_size: int = 10,
     redact: Redact | None = None,
+    telemetry: Telemetry | None = None,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -70,6 +73,8 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         pool_size: PostgreSQL only: the most connections that this ledger opens.
         redact: sees what runs say before it is written: called with ``inputs``, ``output``, ``error`` or
             ``payload`` and a copy of what stands there, it returns what to write in its place.
+        telemetry: what makes spans of runs and tool calls; by default OpenTelemetry, where the ``otel`` extra is
+            installed and the program has set a tracer provider.
         clock: where the time comes from, for tests.
         cipher: encrypts event state and current values at rest: one of the eventsourcing library's ciphers.
         compressor: compresses event state: one of the eventsourcing library's compressors.
@@ -101,6 +106,7 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         max_keys=max_keys,
         tree_quota=tree_quota,
         redact=redact,
+        telemetry=telemetry,
         clock=clock,
     )
 
@@ -114,6 +120,7 @@ def ledger_on(
     max_keys: int = MAX_KEYS,
     tree_quota: int = DEFAULT_TREE_BYTES,
     redact: Redact | None = None,
+    telemetry: Telemetry | None = None,
     clock: Clock | None = None,
 ) -> Ledger:
     """A ledger on the storage that ``connect`` returns: for adapters that :func:`open` does not know.
@@ -125,7 +132,8 @@ def ledger_on(
             arguments.check_integer(field, limit, 0)
     for field, least in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
         arguments.check_integer(field, least, 1)
-    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota, redact)
+    load = detected() if telemetry is None else lambda: telemetry
+    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota, redact, load)
     ledger = Ledger(connect(), inline.project, run_audit.project, clock or SystemClock(), OrjsonCodec(), settings)
     _open_ledgers.add(ledger)
     return ledger

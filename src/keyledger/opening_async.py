@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from keyledger.domain.engine import Redact
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS
+from keyledger.domain.telemetry import Telemetry
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_URL
 from keyledger.opening import open as open_ledger
@@ -32,6 +33,7 @@ def open_async(
     schema: str = "public",
     pool_size: int = 10,
     redact: Redact | None = None,
+    telemetry: Telemetry | None = None,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -57,6 +59,7 @@ def open_async(
         schema=schema,
         pool_size=pool_size,
         redact=redact,
+        telemetry=telemetry,
         clock=clock,
         cipher=cipher,
         compressor=compressor,

@@ -13,6 +13,7 @@ from keyledger.domain.records import Usage
 from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.run_writer import RunWriter
 from keyledger.domain.scope import is_tree
+from keyledger.domain.telemetry import LoadTelemetry, no_telemetry
 from keyledger.domain.writer import Writer
 
 Redact: TypeAlias = Callable[[str, Any], Any]
@@ -23,13 +24,14 @@ Redact: TypeAlias = Callable[[str, Any], Any]
 class Settings:
     """The limits of one ledger, in bytes unless named otherwise; None switches a quota off.
 
-    ``redact`` sees what runs say before it is written.
+    ``redact`` sees what runs say before it is written; ``telemetry`` is asked for what makes spans of them.
     """
 
     limits: Limits = Limits()  # noqa: RUF009 - a tuple
     tree_bytes: int = DEFAULT_TREE_BYTES
     global_max_bytes: int | None = None
     redact: Redact | None = None
+    telemetry: LoadTelemetry = no_telemetry
 
 
 @dataclass(frozen=True, slots=True)

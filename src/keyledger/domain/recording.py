@@ -1,85 +1,28 @@
-"""Recording a run while it goes on: what an executor plugs in.
+"""Recording a run while it goes on.
 
-What watches a run must never stop it. So nothing here raises what the storage, or a payload that cannot be
-written, would: it is told to the log, once for each kind and run, and counted.
+What watches a run must never stop it: whatever keeps a line from being written is told to the log, once for each
+kind and run, and counted, and the run goes on.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
+from keyledger.domain import arguments
 from keyledger.domain.errors import InvalidArgumentError, RefusedError
-from keyledger.domain.kv import Partition
 from keyledger.domain.ports import Clock
 from keyledger.domain.run_records import Run, RunInfo, RunLog, RunStats
-from keyledger.domain.telemetry import CallResult, Tracing
+from keyledger.domain.sink import NULL_RECORDER, NULL_SINK, Recorder, Sink
+from keyledger.domain.telemetry import TOOL_ERROR, CallResult, Tracing, error_type
 from keyledger.domain.values import JSONValue
 
-T = TypeVar("T")
 _log = logging.getLogger("keyledger")
-
-
-class Recorder(Protocol):
-    """What a sink gives an executor for one run. No method of it raises what an audit may run into."""
-
-    @property
-    def failures(self) -> int:
-        """How many times something of this run could not be recorded."""
-        ...
-
-    def on_step(
-        self,
-        payload: Mapping[str, JSONValue] | None = None,
-        *,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        thinking_tokens: int = 0,
-    ) -> None:
-        """Log a step with what it used; the tokens are summed up for the run."""
-        ...
-
-    def on_tool(
-        self, tool: str, args: Mapping[str, JSONValue], result: JSONValue = None, error: str | None = None
-    ) -> None:
-        """Log a tool call that is over, with its result or its error."""
-        ...
-
-    def on_tool_call(self, tool: str, args: Mapping[str, JSONValue]) -> AbstractContextManager[CallResult]:
-        """Log a tool call before it is made: the body makes it, and says its ``result`` or its ``error``.
-
-        An exception that leaves the body is logged as the error of the call, and goes on.
-        """
-        ...
-
-    def on_error(self, message: str) -> None:
-        """Log an error of the run. A run that is closed without saying how it ended then ended in that error."""
-        ...
-
-    def close(self, stats: RunStats | None = None) -> None:
-        """Finish the run, ``ok`` unless ``stats`` or an error says otherwise; once more changes nothing.
-
-        Of ``stats``, the counts and the time that are 0 are those that were recorded.
-        """
-        ...
-
-
-class Sink(Protocol):
-    """What an executor tells of its runs."""
-
-    def start_run(self, info: RunInfo) -> Recorder:
-        """Record that a run begins; where that cannot be written, the recorder records nothing.
-
-        Raises:
-            InvalidArgumentError: ``info`` is not of its form.
-            RefusedError: the run must not start: its id is in use, or it would be too deep below its root.
-        """
-        ...
 
 
 class Failures:
@@ -96,45 +39,49 @@ class Failures:
 
 
 class Audit(NamedTuple):
-    """What recorders write with. ``finish`` takes the class of the exception that ended the run, if one did."""
+    """What recorders write with, and those that live.
+
+    ``finish`` takes the class of the exception that ended the run, if one did.
+    """
 
     start: Callable[[RunInfo], Run]
     append_log: Callable[[RunLog], RunLog]
     finish: Callable[[str, RunStats, str | None], None]
-    partition: Callable[..., Partition]
-    trace_call: Callable[[str, Mapping[str, Any], str], AbstractContextManager[CallResult]]
     clock: Clock
     tracing: Tracing
     failures: Failures
+    live: WeakValueDictionary[str, RunRecorder]
 
 
 class RunRecorder:
-    """Records one run: its steps, tool calls and errors, what they count up to, and how it ended.
+    """Records one run: its steps, tool calls and errors, what they come to, and how it ended.
 
-    Safe to share between threads; each line gets its sequence from the transaction that appends it.
+    Safe to share between threads: each line gets its sequence from the transaction that appends it.
     """
 
     def __init__(self, audit: Audit, info: RunInfo) -> None:
+        self.id = info.id
+        self.steps = self.tool_calls = 0
+        self.input_tokens = self.output_tokens = self.thinking_tokens = 0
+        self.failures = 0
+        """How many times something of this run could not be recorded."""
         self._audit, self._info = audit, info
-        self._lock = Lock()
         self._run: Run | None = None
-        self._counts = {"tool_calls": 0, "input_tokens": 0, "output_tokens": 0, "thinking_tokens": 0}
         self._error = ""
         self._stats: RunStats | None = None
         self._closed = False
-        self._reported: set[tuple[str, str]] = set()
-        self.failures = 0
-        self.steps = 0
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self._info.id
+        self._lock = Lock()
+        self._reported: set[tuple[str, type[Exception]]] = set()
 
     def begin(self) -> bool:
-        """Start the run; whether that was written. Raises what a :meth:`Sink.start_run` raises."""
+        """Start the run; whether that could be written. Without it nothing else of the run is recorded.
+
+        Raises:
+            InvalidArgumentError, RefusedError: the run must not start.
+        """
         try:
             self._run = self._audit.start(self._info)
+            self._audit.live[self.id] = self
         except (InvalidArgumentError, RefusedError):
             raise
         except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
@@ -149,36 +96,157 @@ class RunRecorder:
         output_tokens: int = 0,
         thinking_tokens: int = 0,
     ) -> None:
-        """Log a step with what it used; the tokens are summed up for the run."""
+        """Log a step and the tokens that it took; they are summed up for the run."""
         used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "thinking_tokens": thinking_tokens}
         with self._lock:
             self.steps += 1
-        self._count(**used)
-        self._append("step", {**(payload or {}), **{name: count for name, count in used.items() if count}})
+        self._append("step", lambda: self._add(used) | dict(payload or {}))
 
-    def on_tool(
-        self, tool: str, args: Mapping[str, JSONValue], result: JSONValue = None, error: str | None = None
-    ) -> None:
-        """Log a tool call that is over, with its result or its error."""
+    def on_tool(self, tool: str, args: Mapping[str, Any], result: Any = None, error: str | None = None) -> None:  # noqa: ANN401 - JSON
+        """Log a tool call that is over: what it was given, and its result or its error."""
         with self.on_tool_call(tool, args) as call:
             call.result, call.error = result, error
 
-    def on_tool_call(self, tool: str, args: Mapping[str, JSONValue]) -> AbstractContextManager[CallResult]:
-        """Log a tool call before it is made: the body makes it, and says its ``result`` or its ``error``.
+    @contextmanager
+    def on_tool_call(self, tool: str, args: Mapping[str, Any]) -> Iterator[CallResult]:
+        """Log a tool call that the body makes: what it is given now, the body's ``result`` or ``error`` after it.
 
-        An exception that leaves the body is logged as the error of the call, and goes on.
+        An exception that leaves the body is logged as the call's error, and goes on.
         """
-        return _RecordedCall(self, tool, args)
+        self.count_call()
+        of: dict[str, Any] = {"tool": tool}
+        sequence = self._append("tool_call", lambda: of | {"args": dict(args)}, **of)
+        if sequence is not None:
+            of |= {"call": sequence}
+        try:
+            with self._audit.tracing.call(tool, args, self.id) as call:
+                yield call
+        except BaseException as error:
+            failure = {"ok": False, "error": error_type(error), "message": str(error)}
+            self._append("tool_result", lambda: of | failure, **of)
+            raise
+        outcome = {"ok": True, "result": call.result}
+        if call.error is not None:
+            outcome = {"ok": False, "error": TOOL_ERROR, "message": call.error}
+        self._append("tool_result", lambda: of | outcome, **of)
+
+    def count_call(self) -> None:
+        """Count a tool call that somebody else has logged in the run."""
+        with self._lock:
+            self.tool_calls += 1
 
     def on_error(self, message: str) -> None:
-        """Log an error of the run. A run that is closed without saying how it ended then ended in that error."""
+        """Log an error of the run; closed without saying how it ended, it ended in that error."""
         self._error = message
-        self._append("error", {"message": message})
+        self._append("error", lambda: {"message": message})
 
     def close(self, stats: RunStats | None = None) -> None:
         """Finish the run, ``ok`` unless ``stats`` or an error says otherwise; once more changes nothing.
 
-        Of ``stats``, the counts and the time that are 0 are those that were recorded. Where it could not be
-        written, another call tries again.
+        Of ``stats``, the counts and the time that are 0 are those that were recorded. Where the end could not be
+        written, another call tries that again.
         """
         self._close(stats, None)
+
+    # ----------------------------------------------------------------------------------- internals
+
+    def _add(self, used: dict[str, int]) -> dict[str, int]:
+        """Add what a step used to the sums; those that are not 0."""
+        for name, count in used.items():
+            arguments.check_integer(name, count, 0)
+        with self._lock:
+            for name, count in used.items():
+                setattr(self, name, getattr(self, name) + count)
+        return {name: count for name, count in used.items() if count}
+
+    def _append(self, event_type: str, payload: Callable[[], dict[str, Any]], **known: Any) -> int | None:  # noqa: ANN401 - JSON
+        """Log a line; its sequence. In place of a payload that is none stands what is ``known`` of it, and why."""
+        if self._run is None:
+            return None
+        try:
+            try:
+                return self._audit.append_log(RunLog(self.id, event_type, payload())).sequence
+            except InvalidArgumentError as error:
+                self._failed(f"a {event_type}", error)
+                known["omitted"] = _why(error)
+                return self._audit.append_log(RunLog(self.id, event_type, known)).sequence
+        except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
+            self._failed(f"a {event_type}", error)
+            return None
+
+    def _close(self, stats: RunStats | None, error_type: str | None) -> None:
+        if self._run is None or self._closed:
+            return
+        try:
+            final = self._final(stats, self._run)
+            try:
+                self._audit.finish(self.id, final, error_type)
+            except InvalidArgumentError as error:
+                self._failed("its end", error)
+                self._audit.finish(self.id, replace(final, output="", error=f"omitted: {_why(error)}"), error_type)
+            self._closed = True
+        except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
+            self._failed("its end", error)
+
+    def _final(self, stats: RunStats | None, run: Run) -> RunStats:
+        """How the run ended, by the first who said so."""
+        with self._lock:
+            if self._stats is None:
+                said = stats or RunStats("error" if self._error else "ok", error=self._error)
+                now = self._audit.clock.now()
+                self._stats = replace(
+                    said,
+                    tool_calls=said.tool_calls or self.tool_calls,
+                    runtime_seconds=said.runtime_seconds or max(0.0, (now - run.started_at).total_seconds()),
+                    input_tokens=said.input_tokens or self.input_tokens,
+                    output_tokens=said.output_tokens or self.output_tokens,
+                    thinking_tokens=said.thinking_tokens or self.thinking_tokens,
+                )
+            return self._stats
+
+    def _failed(self, what: str, error: Exception) -> None:
+        kind = (what, type(error))
+        with self._lock:
+            self.failures += 1
+            first = kind not in self._reported
+            self._reported.add(kind)
+        self._audit.failures.count()
+        if first:
+            _log.warning("run %r: %s is not recorded: %s", self.id, what, _why(error))
+
+
+class RunSink:
+    """Records runs in a ledger."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def start_run(self, info: RunInfo) -> Recorder:
+        """Record that a run begins; where that cannot be written, what comes back records nothing.
+
+        Raises:
+            InvalidArgumentError: ``info`` is not of its form.
+            RefusedError: the run must not start: its id is in use, or it would be too deep below its root.
+        """
+        recorder = RunRecorder(self._audit, info)
+        return recorder if recorder.begin() else NULL_RECORDER
+
+
+class _Runs(Protocol):
+    def sink(self) -> Sink: ...
+
+
+def sink_on(runs: _Runs | None) -> Sink:
+    """What records runs in ``ledger.runs``; on None, what records nothing and costs nothing."""
+    return NULL_SINK if runs is None else runs.sink()
+
+
+def described(error: BaseException) -> str:
+    """An exception's class, and its text if it has any."""
+    name, text = type(error).__qualname__, str(error)
+    return f"{name}: {text}" if text else name
+
+
+def _why(error: Exception) -> str:
+    """What kept something from being recorded, without what it was: it may be secret."""
+    return f"{error.field}: {error.allowed}" if isinstance(error, InvalidArgumentError) else described(error)

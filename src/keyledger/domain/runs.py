@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from keyledger.domain import arguments
 from keyledger.domain.engine import Engine
@@ -14,8 +17,10 @@ from keyledger.domain.errors import (
     KeyledgerError,
     RunNotFoundError,
 )
-from keyledger.domain.kv import version_of
+from keyledger.domain.kv import open_partition, version_of
 from keyledger.domain.reading import read_of
+from keyledger.domain.recorded_run import RecordedRun
+from keyledger.domain.recording import Audit, Failures, RunRecorder, RunSink
 from keyledger.domain.records import Page
 from keyledger.domain.run import (
     MAX_INVOKE_DEPTH,
@@ -35,6 +40,7 @@ from keyledger.domain.run import (
 )
 from keyledger.domain.run_arguments import (
     check_filter,
+    check_log,
     check_run_id,
     check_run_info,
     clamped,
@@ -45,6 +51,9 @@ from keyledger.domain.run_arguments import (
 from keyledger.domain.run_ports import RunRow
 from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
 from keyledger.domain.scope import check_id, partition_of
+from keyledger.domain.sink import Sink
+from keyledger.domain.telemetry import EndedRun, TracedRun, Tracing
+from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, JSONValue
 
 DEFAULT_RUNS = 50
 PURGE_BATCH = 500
@@ -62,6 +71,15 @@ class Runs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._storage, self._writer = engine, engine.storage.runs, engine.run_writer
+        self.tracing = Tracing(engine.settings.telemetry, self._traceparent)
+        """What makes spans of runs and tool calls, for adapters; its shape is no promise."""
+        self._failures = Failures()
+        self._live: WeakValueDictionary[str, RunRecorder] = WeakValueDictionary()
+
+    @property
+    def failures(self) -> int:
+        """How often this process could not record something of a run, reads aside; the log says what and why."""
+        return self._failures.total
 
     @property
     def unrecorded_reads(self) -> int:
@@ -77,9 +95,16 @@ class Runs:
             DuplicateRunError: a run of this id was started before.
             InvokeDepthExceededError: it would be more than 16 calls below its root.
         """
-        check_run_info(run, self._engine.clock.now())
-        root, depth = self._place(run)
+        now = self._engine.clock.now()
+        check_run_info(run, now)
+        parent = self._storage.read_run(run_stream(run.parent_run_id)) if run.parent_run_id else None
+        root, depth = _place(run, parent)
         inputs = json_object(self._engine, "inputs", run.inputs)
+        started_at = run.started_at and arguments.moment("started_at", run.started_at)
+        traced = TracedRun(
+            run.id, run.skill_id, run.channel_id, run.parent_run_id, root, min(started_at or now, now)
+        )
+        span = self.tracing.begin_run(traced, parent and parent.traceparent)
         action = Start(
             run.skill_id,
             run.caller_id,
@@ -87,12 +112,13 @@ class Runs:
             run.parent_run_id,
             root,
             depth,
-            run.started_at and arguments.moment("started_at", run.started_at),
-            None,
+            started_at,
+            span.traceparent,
             inputs,
         )
         (event,) = self._writer.execute(run_stream(run.id), action, changed_by=run.caller_id or None)
         assert isinstance(event, RunStarted)  # noqa: S101 - a start makes just that
+        self.tracing.keep(span)
         decoded = self._decoded(inputs)
         return Run(
             run.id,
@@ -105,26 +131,21 @@ class Runs:
             root,
         )
 
-    def _place(self, run: RunInfo) -> tuple[str, int]:
-        """The root of the tree that a run is in, and how many runs are above it, as far as they are known."""
-        if not run.parent_run_id:
-            return run.root_run_id or run.id, 0
-        parent = self._storage.read_run(run_stream(run.parent_run_id))
-        depth = 1 if parent is None else parent.depth + 1
-        if depth > MAX_INVOKE_DEPTH:
-            raise InvokeDepthExceededError(run.parent_run_id, depth, MAX_INVOKE_DEPTH)
-        above = run.parent_run_id if parent is None else parent.root_run_id
-        return run.root_run_id or above, depth
-
     def finish(self, run_id: str, stats: RunStats) -> None:
         """Record how a run ended. Said again otherwise, the last one holds; said again alike, nothing happens.
 
         Raises:
             RunNotFoundError: no such run was started, or it was purged.
         """
+        self._finish(run_id, stats, None)
+
+    def _finish(self, run_id: str, stats: RunStats, error_type: str | None) -> None:
         check_run_id("run_id", run_id)
+        how = outcome(self._engine, stats)
         self._engine.reads.flush()
-        self._writer.execute(run_stream(run_id), Finish(outcome(self._engine, stats)))
+        end_span = self.tracing.ending(run_id, self._begun_elsewhere)
+        for event in self._writer.execute(run_stream(run_id), Finish(how)):
+            end_span(EndedRun(how, event.recorded_at, error_type))
 
     def append_log(self, log: RunLog) -> RunLog:
         """Append a line to a run's log, also after its end; the line with its sequence and time.
@@ -133,10 +154,37 @@ class Runs:
             RunNotFoundError: no such run was started, or it was purged.
             DuplicateSequenceError: ``sequence`` was given and is taken.
         """
-        check_run_id("run_id", log.run_id)
+        check_log(log)
         (event,) = self._writer.execute(run_stream(log.run_id), log_action(self._engine, log))
         assert isinstance(event, RunLogged)  # noqa: S101 - a log line makes just that
         return self._log(event)
+
+    def sink(self) -> Sink:
+        """What an executor plugs in to have its runs recorded here: see :class:`Recorder`."""
+        return RunSink(self._audit())
+
+    def record(
+        self,
+        skill_id: str,
+        *,
+        run_id: str | None = None,
+        caller_id: str = "",
+        channel_id: str = "",
+        inputs: Mapping[str, JSONValue] | None = None,
+        parent_run_id: str = "",
+        root_run_id: str = "",
+    ) -> RecordedRun:
+        """A run that is the body of ``with ledger.runs.record(…) as run:``; without an id it is given one.
+
+        ``run`` is a recorder of it, with ``id``, ``output``, ``status`` and ``partition`` beside. Where the ledger
+        cannot be written, the body runs all the same: the log says so, and ``failures`` counts it.
+
+        Raises:
+            InvalidArgumentError, DuplicateRunError, InvokeDepthExceededError: as :meth:`start`, on entering.
+        """
+        named = uuid4().hex if run_id is None else run_id
+        info = RunInfo(named, skill_id, caller_id, channel_id, inputs or {}, parent_run_id, root_run_id)
+        return RecordedRun(self._audit(), partial(open_partition, self._engine), info)
 
     def purge_older_than(self, cutoff: datetime, *, actor: str | None = None) -> int:
         """Take every run that started strictly before ``cutoff`` out of the ledger, running or not; how many.
@@ -293,15 +341,33 @@ class Runs:
 
     # ----------------------------------------------------------------------------------- internals
 
+    def _audit(self) -> Audit:
+        clock = self._engine.clock
+        return Audit(self.start, self.append_log, self._finish, clock, self.tracing, self._failures, self._live)
+
+    def _traceparent(self, run_id: str) -> str | None:
+        """The trace context of a run's span, if it has one."""
+        row = self._storage.read_run(run_stream(run_id))
+        return row and row.traceparent
+
+    def _begun_elsewhere(self, run_id: str) -> tuple[TracedRun, str] | None:
+        """A run that goes on, and the trace context of its span, if it has one."""
+        row = self._storage.read_run(run_stream(run_id))
+        if row is None or row.outcome is not None or row.traceparent is None:
+            return None
+        place = (row.parent_run_id, row.root_run_id)
+        return TracedRun(run_id, row.skill_id, row.channel_id, *place, row.started_at), row.traceparent
+
     def _cursor(self, after: str, start: T) -> T:
         """What :meth:`_next` was given."""
         if after == "":
             return start
         try:
             found = self._engine.codec.decode(after.encode())
-        except (KeyledgerError, AttributeError):
+        except (KeyledgerError, AttributeError, UnicodeEncodeError):
             found = None
-        if not isinstance(found, list) or list(map(type, found)) != list(map(type, start)):
+        kinds = list(map(type, start))
+        if not isinstance(found, list) or list(map(type, found)) != kinds or not all(map(_is_storable, found)):
             raise InvalidArgumentError("after", after, "what a page of this run gave as its next")
         return tuple(found)  # type: ignore[return-value]
 
@@ -330,6 +396,21 @@ class Runs:
         payload = self._decoded(event.payload)
         run_id = run_of(event.originator_id)
         return RunLog(run_id, event.event_type, payload, event.sequence, event.recorded_at.astimezone(UTC))
+
+
+def _is_storable(part: str | int) -> bool:
+    return "\0" not in part if isinstance(part, str) else MIN_INTEGER <= part <= MAX_INTEGER
+
+
+def _place(run: RunInfo, parent: RunRow | None) -> tuple[str, int]:
+    """The root of the tree that a run is in, and how many runs are above it, as far as they are known."""
+    if not run.parent_run_id:
+        return run.root_run_id or run.id, 0
+    depth = 1 if parent is None else parent.depth + 1
+    if depth > MAX_INVOKE_DEPTH:
+        raise InvokeDepthExceededError(run.parent_run_id, depth, MAX_INVOKE_DEPTH)
+    above = run.parent_run_id if parent is None else parent.root_run_id
+    return run.root_run_id or above, depth
 
 
 def _purge(event: RunsPurged) -> RunPurge:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.run import Outcome
 
 T = TypeVar("T")
@@ -15,18 +16,14 @@ _log = logging.getLogger("keyledger")
 
 
 class TracedRun(NamedTuple):
-    """A run as its span shows it; nothing that it says is among it.
-
-    ``parent_run_id`` is empty at the top level, ``parent_traceparent`` the trace context of the parent's span.
-    """
+    """A run as its span shows it, and nothing of what it says; ``parent_run_id`` is empty at the top level."""
 
     id: str
     skill_id: str
     channel_id: str
+    parent_run_id: str
     root_run_id: str
     started_at: datetime
-    parent_run_id: str = ""
-    parent_traceparent: str | None = None
 
 
 class EndedRun(NamedTuple):
@@ -38,17 +35,12 @@ class EndedRun(NamedTuple):
 
 
 class TracedCall(NamedTuple):
-    """A tool call as its span shows it.
-
-    ``store`` is the partition of a key tool, None for any other tool. ``traceparent`` looks up the trace context
-    of a run that this process did not start.
-    """
+    """A tool call as its span shows it; ``store`` is the partition of a key tool, None for any other tool."""
 
     tool: str
     args: Mapping[str, Any]
-    run_id: str | None
-    store: str | None
-    traceparent: Callable[[str], str | None]
+    run_id: str | None = None
+    store: str | None = None
 
 
 class BegunRun(NamedTuple):
@@ -58,7 +50,10 @@ class BegunRun(NamedTuple):
     keep: Callable[[], None]
 
 
-EndCall = Callable[[Mapping[str, Any] | None, BaseException | str | None], None]
+FindTraceparent: TypeAlias = Callable[[str], str | None]
+"""Looks up the trace context of a run that this process did not start."""
+
+EndCall: TypeAlias = Callable[[Any, BaseException | str | None], None]
 """Ends the span of a tool call, with its result or its error."""
 
 
@@ -69,8 +64,8 @@ class Telemetry(Protocol):
         """Whether spans go anywhere now."""
         ...
 
-    def begin_run(self, run: TracedRun) -> BegunRun:
-        """Begin the span of a run; one that is not kept is never shown."""
+    def begin_run(self, run: TracedRun, parent_traceparent: str | None) -> BegunRun:
+        """Begin the span of a run under that of its parent; one that is not kept is never shown."""
         ...
 
     def is_open(self, run_id: str) -> bool:
@@ -89,45 +84,61 @@ class Telemetry(Protocol):
         """Make the span of a run the current one, until what comes back is called."""
         ...
 
-    def begin_call(self, call: TracedCall) -> EndCall:
+    def begin_call(self, call: TracedCall, find: FindTraceparent) -> EndCall:
         """Begin the span of a tool call, and make it the current one until it ends."""
         ...
 
 
+LoadTelemetry: TypeAlias = Callable[[], Telemetry | None]
+"""Answers with what makes spans, once there is such; it is asked until then."""
+
+
+TOOL_ERROR = "tool_error"
+"""The class of an error that is known only by its text."""
+
+
+def error_type(error: BaseException) -> str:
+    """The class of an error: of ours, the word that tools answer with."""
+    return error.code if isinstance(error, KeyledgerError) else type(error).__qualname__
+
+
+def no_telemetry() -> None:
+    """There is none."""
+
+
 class CallResult:
-    """What the body of a traced call says of it: ``result``, or an ``error`` that it does not raise."""
+    """What the body of a call says of it: its ``result``, or an ``error`` that it does not raise."""
 
-    __slots__ = ("error", "result")
-
-    def __init__(self) -> None:
-        self.result: Mapping[str, Any] | None = None
-        self.error: str | None = None
+    result: Any = None
+    error: str | None = None
 
 
 class Tracing:
     """Telemetry that cannot break what it watches: its failures are reported, each kind once."""
 
-    def __init__(self, load: Callable[[], Telemetry | None]) -> None:
-        self._load = load
+    def __init__(self, load: LoadTelemetry, find: FindTraceparent) -> None:
+        self._load, self._find = load, find
         self._loaded: Telemetry | None = None
         self._reported: set[str] = set()
 
-    def begin_run(self, run: TracedRun) -> BegunRun:
-        """Begin the span of a run."""
-        return self._safely(lambda telemetry: telemetry.begin_run(run), _UNTRACED)
+    def begin_run(self, run: TracedRun, parent_traceparent: str | None) -> BegunRun:
+        """Begin the span of a run under that of its parent."""
+        return self._safely(lambda telemetry: telemetry.begin_run(run, parent_traceparent), _UNTRACED)
 
-    def kept(self, begun: BegunRun) -> None:
+    def keep(self, begun: BegunRun) -> None:
         """Say that the run of a span has started."""
         self._safely(lambda _: begun.keep(), None)
 
-    def ending(self, run_id: str, find: Callable[[], tuple[TracedRun, str] | None]) -> Callable[[EndedRun], None]:
+    def ending(
+        self, run_id: str, find: Callable[[str], tuple[TracedRun, str] | None]
+    ) -> Callable[[EndedRun], None]:
         """What to call when a run has ended; ``find`` looks a run up that another process began.
 
         It is asked before the end is written, as later nobody could tell the first end from a second.
         """
         if self._safely(lambda telemetry: telemetry.is_open(run_id), default=False):
             return lambda ended: self._safely(lambda telemetry: telemetry.end_run(run_id, ended), None)
-        found = self._safely(lambda telemetry: find() if telemetry.active() else None, None)
+        found = self._safely(lambda telemetry: find(run_id) if telemetry.active() else None, None)
         if found is None:
             return _nothing_ended
         run, traceparent = found
@@ -138,19 +149,21 @@ class Tracing:
         leave = self._safely(lambda telemetry: telemetry.enter_run(run_id), _nothing)
         return lambda: self._safely(lambda _: leave(), None)
 
-    def call(self, call: TracedCall) -> AbstractContextManager[CallResult]:
-        """Trace the body as a tool call."""
-        return self._call(self._safely(lambda telemetry: telemetry.begin_call(call), _nothing_called))
-
     @contextmanager
-    def _call(self, end: EndCall) -> Iterator[CallResult]:
-        said = CallResult()
+    def call(
+        self, tool: str, args: Mapping[str, Any], run_id: str | None, store: str | None = None
+    ) -> Iterator[CallResult]:
+        """Trace the body as a call of ``tool`` by a run."""
+        call, said = TracedCall(tool, args, run_id, store), CallResult()
+        end = self._safely(lambda telemetry: telemetry.begin_call(call, self._find), _UNTRACED_CALL)
+        failure: BaseException | None = None
         try:
             yield said
         except BaseException as error:
-            self._safely(lambda _: end(None, error), None)  # noqa: B023 - called at once
+            failure = error
             raise
-        self._safely(lambda _: end(said.result, said.error), None)
+        finally:
+            self._safely(lambda _: end(said.result, said.error if failure is None else failure), None)
 
     def _safely(self, do: Callable[[Telemetry], T], default: T) -> T:
         try:
@@ -173,8 +186,9 @@ def _nothing_ended(_ended: EndedRun) -> None:
     pass
 
 
-def _nothing_called(_result: Mapping[str, Any] | None, _error: BaseException | str | None) -> None:
+def _nothing_called(_result: object, _error: object) -> None:
     pass
 
 
 _UNTRACED = BegunRun(None, _nothing)
+_UNTRACED_CALL: EndCall = _nothing_called

@@ -34,6 +34,12 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
         raise NotConfiguredError("not configured")
     if tool not in TOOLS:
         raise InvalidArgumentError("tool", tool, ", ".join(TOOLS))
+    with ledger.runs.tracing.call(tool, args, invocation.run_id, invocation.skill_id) as call:
+        call.result = result = _called(ledger, tool, args, invocation)
+    return result
+
+
+def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
     arguments_type, run = TOOLS[tool]
     given = {name: value for name, value in args.items() if value is not None or name == "value"}
     arguments = arguments_type.model_validate(given)

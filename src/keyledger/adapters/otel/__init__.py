@@ -1,0 +1,1 @@
+"""Runs and tool calls as OpenTelemetry spans. Nothing here is imported before there is something to trace."""
