@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, ids, moment
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import STATUSES, TERMINAL
-from keyledger.domain.run_records import Run, RunFilter, RunStats
+from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunStats
 from keyledger.domain.runs import Runs
 
 TIED = ["b", "a", "é", "Z", "\U0001f600", "\uffff", "a1", "aa"]
@@ -116,6 +116,24 @@ class RunListingContract(Fixtures):
         for zero in ((), (None,), (RunFilter(),)):
             assert ids(runs.filtered(*zero)) == ["r-2", "r-1", "r-0"]
             assert runs.count_filtered(*zero) == 3
+
+    def test_all_years_are_times(self, runs: Runs) -> None:
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        starts = [datetime.min.replace(tzinfo=UTC), epoch - timedelta(microseconds=1), epoch]
+        for number, started_at in enumerate(starts):
+            assert runs.start(RunInfo(f"r-{number}", "weather", started_at=started_at)).started_at == started_at
+        assert [run.started_at for run in runs.filtered()] == starts[::-1]
+        assert ids(runs.filtered(RunFilter(since=epoch))) == ["r-2"]
+        assert ids(runs.filtered(RunFilter(until=epoch))) == ["r-1", "r-0"]
+        assert runs.count_filtered(RunFilter(until=epoch)) == 2
+        assert runs.count_filtered(RunFilter(since=epoch, until=epoch)) == 0
+        assert runs.count_filtered(RunFilter(since=starts[0], until=datetime.max.replace(tzinfo=UTC))) == 3
+        assert runs.finished_before(epoch, 9) == ()
+        runs.finish("r-1", RunStats("ok"))
+        assert ids(runs.finished_before(datetime.max.replace(tzinfo=UTC), 9)) == ["r-1"]
+        assert runs.last_by_skills(["weather"]) == {"weather": starts[1]}
+        assert runs.purge_older_than(starts[0]) == 0
+        assert runs.purge_older_than(epoch) == 2
 
     @pytest.mark.parametrize("status", STATUSES)
     def test_a_status_finds_its_runs_alone(self, runs: Runs, status: str) -> None:

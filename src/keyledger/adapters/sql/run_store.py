@@ -136,16 +136,16 @@ class SQLRuns(RunSessionReads):
     def _filter(self, wanted: RunFilter) -> dict[str, Any]:
         """The conditions that a filter sets, with their values."""
         every = {
-            "status": wanted.status,
-            "skill_id": wanted.skill_id,
-            "caller_id": wanted.caller_id,
-            "channel_id": wanted.channel_id,
-            "top_level": wanted.top_level_only,
-            "no_dry_run": not wanted.status and not wanted.include_dry_run,
+            "status": wanted.status or None,
+            "skill_id": wanted.skill_id or None,
+            "caller_id": wanted.caller_id or None,
+            "channel_id": wanted.channel_id or None,
+            "top_level": wanted.top_level_only or None,
+            "no_dry_run": not (wanted.status or wanted.include_dry_run) or None,
             "since": self._rows.to_column(wanted.since),
             "until": self._rows.to_column(wanted.until),
         }
-        return {name: value for name, value in every.items() if value not in ("", False, None)}
+        return {name: value for name, value in every.items() if value is not None}
 
     def children(self, parent_run_id: str) -> list[RunRow]:
         return self._runs(self._sql.list_child_runs, {"parent": parent_run_id})
