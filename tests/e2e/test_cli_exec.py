@@ -60,3 +60,22 @@ def test_a_bug_in_one_call_does_not_end_the_session(run: Run, monkeypatch: pytes
     monkeypatch.setattr(keyledger.Partition, "get", lambda *_, **__: 1 / 0)
     done = run("exec", "-", stdin=call("kv_get", key="k") + "\n" + call("kv_list"))
     assert [json.loads(line).get("error") for line in done.out.splitlines()] == ["internal", None]
+
+
+def test_the_calls_of_a_run_are_in_its_log_and_what_they_read_is_recorded(run: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keyledger.db"
+    with keyledger.open(url) as ledger:
+        ledger.runs.start(keyledger.RunInfo("r-1", "weather"))
+    lines = [
+        {"tool": tool, "args": {"key": "k"}, "invocation": INVOCATION | {"run_id": "r-1", "record_reads": reads}}
+        for tool, reads in (("kv_get", True), ("kv_increment", False), ("kv_get", True), ("kv_set", True))
+    ]
+    answers = run("exec", "-", stdin="\n".join(map(json.dumps, lines))).out.splitlines()
+    with keyledger.open(url) as ledger:
+        logged = [(line.event_type, line.payload) for line in ledger.runs.logs("r-1")]
+        assert [kind for kind, _ in logged] == ["tool_call", "tool_result"] * 4
+        results = [payload for kind, payload in logged if kind == "tool_result"]
+        assert results == [
+            {"tool": line["tool"], **json.loads(each)} for line, each in zip(lines, answers, strict=True)
+        ]
+        assert [read.revision for read in ledger.runs.reads("r-1")] == [0, 1]

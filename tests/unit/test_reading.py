@@ -21,11 +21,11 @@ def read(number: int) -> Read:
 
 
 class Writer:
-    """Keeps what it is given. It raises the ``errors`` first, one a call, and waits in each while ``held``."""
+    """Keeps what it is given, unless the next of ``errors`` is one to raise. It waits until it may ``go_on``."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[int]]] = []
-        self.errors: list[Exception] = []
+        self.errors: list[Exception | None] = []
         self.entered, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
@@ -33,8 +33,8 @@ class Writer:
         assert isinstance(action, RecordReads)
         self.entered.set()
         assert self.go_on.wait(10)
-        if self.errors:
-            raise self.errors.pop(0)
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
         self.batches.append((stream, [revision for *_, revision in action.reads]))
 
 
@@ -136,6 +136,19 @@ def test_reads_beyond_the_bound_are_counted_reported_once_and_no_reader_waits(
     assert caplog.messages == ["reads are not recorded while 4 others wait for it"]
 
 
+@pytest.mark.usefixtures("no_threads")
+def test_what_is_known_takes_no_room(
+    recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_QUEUED_READS", 1)
+    recorder.note("run:r-1", [read(1)])
+    recorder.flush()
+    for number in (1, 1, 2):
+        recorder.note("run:r-1", [read(number)])
+    recorder.flush()
+    assert (writer.batches, recorder.unrecorded) == ([("run:r-1", [1]), ("run:r-1", [2])], 0)
+
+
 # ------------------------------------------------------------------------------------------- failures
 
 
@@ -176,12 +189,14 @@ def test_after_five_failures_reads_are_given_up_counted_and_reported_once_a_run(
 
 @pytest.mark.usefixtures("no_threads")
 def test_a_success_makes_the_failures_before_it_forgotten(recorder: ReadRecorder, writer: Writer) -> None:
-    for number in range(3):
-        writer.errors = [StorageUnavailableError("gone") for _ in range(4)]
-        recorder.note("run:r-1", [read(number)])
-        for _ in range(5):
-            recorder.flush()
-    assert writer.batches == [("run:r-1", [0]), ("run:r-1", [1]), ("run:r-1", [2])]
+    gone = StorageUnavailableError("gone")
+    recorder.note("run:r-1", [read(number) for number in range(501)])
+    writer.errors = [gone, gone, gone, gone, None, gone, gone, gone, gone]
+    for _ in range(8):
+        recorder.flush()
+        assert recorder.unrecorded == 0
+    recorder.flush()
+    assert [len(batch) for _, batch in writer.batches] == [500, 1]
 
 
 @pytest.mark.usefixtures("no_threads")
@@ -264,6 +279,13 @@ def test_where_no_thread_can_be_started_a_flush_records(recorder: ReadRecorder, 
     assert writer.batches == []
     recorder.flush()
     assert writer.batches == [("run:r-1", [1, 2])]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_can_be_started_closing_records(recorder: ReadRecorder, writer: Writer) -> None:
+    recorder.note("run:r-1", [read(1)])
+    recorder.close()
+    assert writer.batches == [("run:r-1", [1])]
 
 
 @pytest.mark.usefixtures("no_threads")

@@ -1,17 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import keyledger
-from keyledger import InvalidArgumentError, KeyledgerError, Ledger, NotConfiguredError
+from keyledger import (
+    InvalidArgumentError,
+    KeyledgerError,
+    Ledger,
+    NotConfiguredError,
+    RunInfo,
+    RunStats,
+    StorageUnavailableError,
+)
 from keyledger.adapters.conformance.clock import ManualClock
+from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS
 from keyledger.adapters.tools.refusal import refusal
+from keyledger.domain.run_writer import RunWriter
 
 ADA = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1")
 BO = Invocation(skill_id="weather", caller_id="bo", run_id="r-9")
@@ -294,3 +305,172 @@ def test_errors_keep_their_type_for_python_callers(ledger: Ledger) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         call_tool(ledger, "kv_get", {}, ADA)
     assert caught.value.field == "key"
+
+
+# --------------------------------------------------------------------------------- in the log of a run
+
+
+Lines = Callable[[], list[tuple[str, dict[str, Any]]]]
+
+
+@pytest.fixture
+def lines(ledger: Ledger) -> Lines:
+    """Run r-2, which is ADA's, was started; what its log says."""
+    ledger.runs.start(RunInfo("r-2", "weather", "ada", parent_run_id="r-1"))
+    return lambda: [(line.event_type, dict(line.payload)) for line in ledger.runs.logs("r-2")]
+
+
+def test_a_call_and_its_result_are_lines_of_the_log(call: Host, lines: Lines) -> None:
+    result = call("kv_set", key="k", value=None, ttl_seconds=None)
+    assert lines() == [
+        ("tool_call", {"tool": "kv_set", "args": {"key": "k", "value": None, "ttl_seconds": None}}),
+        ("tool_result", {"tool": "kv_set", "ok": True, "result": result}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tool", "args"),
+    [
+        ("kv_set", {"scope": "user:bo", "key": "k", "value": 1}),
+        ("kv_set", {"key": "k", "value": 1, "if_revision": 5}),
+        ("kv_get", {"key": ""}),
+        ("kv_list", {"ttl": 5}),
+        ("kv_frob", {"key": "k"}),
+    ],
+)
+def test_a_refused_call_is_logged_with_what_the_model_reads(
+    call: Host, lines: Lines, tool: str, args: dict[str, Any]
+) -> None:
+    answer = call(tool, **args)
+    assert answer["ok"] is False
+    assert lines() == [("tool_call", {"tool": tool, "args": args}), ("tool_result", {"tool": tool, **answer})]
+
+
+def test_a_bug_is_logged_by_its_class_alone(ledger: Ledger, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyledger.Partition, "get", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call_tool(ledger, "kv_get", {"key": "k"}, ADA)
+    assert lines()[1] == (
+        "tool_result",
+        {"tool": "kv_get", **error("internal", "a bug in keyledger: ZeroDivisionError")},
+    )
+
+
+def test_calls_of_other_runs_or_none_are_not_logged(call: Host, ledger: Ledger, lines: Lines) -> None:
+    call("kv_set", BO, key="k", value=1)
+    call("kv_set", Invocation(skill_id="weather", caller_id="bo"), key="k", value=1)
+    assert (lines(), ledger.runs.failures) == ([], 0)
+    assert ledger.runs.exists("r-9") is False
+
+
+def test_a_run_that_ended_is_still_logged_and_a_purged_one_no_more(
+    call: Host, ledger: Ledger, lines: Lines, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.runs.finish("r-2", RunStats("ok"))
+    call("kv_get", key="k")
+    assert len(lines()) == 2
+    clock.advance(1)
+    ledger.runs.purge_older_than(clock.now())
+    assert call("kv_get", key="k")["found"] is False
+    assert (ledger.runs.failures, caplog.messages) == (0, [])
+
+
+def test_what_is_too_long_is_logged_by_its_length(call: Host, lines: Lines) -> None:
+    args = {"key": "k", "value": "x" * 65_000}
+    call("kv_set", **args)
+    call("kv_set", **(args | {"value": "x" * 65_534}))
+    page = call("kv_list")
+    first, _, second, *_, listed = lines()
+    assert first == ("tool_call", {"tool": "kv_set", "args": args})
+    size = len(json.dumps({"tool": "kv_set", "args": args}, separators=(",", ":"))) + 534
+    assert second == ("tool_call", {"tool": "kv_set", "omitted_bytes": size})
+    size = len(json.dumps({"tool": "kv_list", "ok": True, "result": page}, separators=(",", ":")))
+    assert listed == ("tool_result", {"tool": "kv_list", "ok": True, "omitted_bytes": size})
+
+
+def test_a_line_of_exactly_the_cap_is_logged_whole(call: Host, lines: Lines) -> None:
+    rest = len(json.dumps({"tool": "kv_set", "args": {"key": "k", "value": ""}}, separators=(",", ":")))
+    for more in (0, 1):
+        call("kv_set", key="k", value="x" * (65_536 - rest + more))
+    whole, cut = (payload for kind, payload in lines() if kind == "tool_call")
+    assert len(whole["args"]["value"]) == 65_536 - rest
+    assert cut == {"tool": "kv_set", "omitted_bytes": 65_537}
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, (1, 2), "\ud800"])
+def test_arguments_that_are_no_json_are_logged_by_what_is_amiss(
+    call: Host, lines: Lines, ledger: Ledger, value: object
+) -> None:
+    answer = call("kv_set", key="k", value=value)
+    (_, asked), (_, answered) = lines()
+    assert asked.keys() == {"tool", "omitted"}
+    assert asked["omitted"].startswith("payload.args.value: ")
+    assert (answered, ledger.runs.failures) == ({"tool": "kv_set", **answer}, 0)
+
+
+def test_redaction_sees_what_calls_say(clock: ManualClock) -> None:
+    def redact(kind: str, said: Any) -> Any:
+        return {"kind": kind, "fields": list(said)}
+
+    with keyledger.open("memory://", clock=clock, redact=redact) as ledger:
+        ledger.runs.start(RunInfo("r-2", "weather"))
+        call_tool(ledger, "kv_set", {"key": "k", "value": "secret"}, ADA)
+        assert [dict(line.payload) for line in ledger.runs.logs("r-2")] == [
+            {"kind": "payload", "fields": ["tool", "args"]},
+            {"kind": "payload", "fields": ["tool", "ok", "result"]},
+        ]
+
+
+def test_a_log_that_cannot_be_written_never_fails_a_call_and_is_reported_once(
+    call: Host, ledger: Ledger, lines: Lines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "execute", refuse)
+        assert call("kv_set", key="k", value=1)["ok"] is True
+        assert call("kv_get", key="k")["value"] == 1
+    assert (lines(), ledger.runs.failures) == ([], 4)
+    assert caplog.messages == ["run 'r-2': a tool call is not logged: StorageUnavailableError: gone"]
+    call("kv_get", key="k")
+    assert len(lines()) == 2
+
+
+def test_where_nobody_can_say_whether_a_run_is_audited_the_call_is_done(
+    call: Host, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(MemoryRuns, "statuses", lambda *_: 1 / 0)
+    assert call("kv_set", key="k", value=1)["ok"] is True
+    assert (ledger.runs.failures, len(caplog.messages)) == (1, 1)
+
+
+def test_a_closed_ledger_is_the_calls_to_tell(
+    call: Host, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.close()
+    assert call("kv_get", key="k")["error"] == "closed"
+    assert (ledger.runs.failures, caplog.messages) == (0, [])
+
+
+# ------------------------------------------------------------------------------------- recorded reads
+
+
+def test_what_tools_read_is_recorded_where_the_invocation_says_so(
+    call: Host, ledger: Ledger, lines: Lines
+) -> None:
+    del lines
+    call("kv_set", key="a", value=1)
+    call("kv_get", key="a")
+    assert ledger.runs.reads("r-2").items == ()
+    reading = ADA.model_copy(update={"record_reads": True})
+    call("kv_get", reading, key="missing")
+    call("kv_list", reading)
+    assert [(read.key, read.revision) for read in ledger.runs.reads("r-2")] == [("a", 1), ("missing", 0)]
+
+
+@pytest.mark.parametrize("run_id", [None, ""])
+def test_without_a_run_no_invocation_records_reads(run_id: str | None) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        Invocation(skill_id="weather", caller_id="ada", run_id=run_id, record_reads=True)
+    assert str(caught.value) == "invocation.record_reads: got True; allowed is false where there is no run_id"

@@ -119,6 +119,10 @@ class RunWriter:
                 if len(self._heads) > _MOST_HEADS:
                     self._heads.popitem(last=False)
 
+    def holds(self, stream: str) -> bool:
+        """Whether this process wrote the run last, as far as it knows, and the run has not ended."""
+        return stream in self._heads
+
     def _forget(self, stream: str) -> None:
         with self._mutex:
             self._heads.pop(stream, None)

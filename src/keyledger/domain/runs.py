@@ -53,6 +53,7 @@ from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPur
 from keyledger.domain.scope import check_id, partition_of
 from keyledger.domain.sink import Sink
 from keyledger.domain.telemetry import EndedRun, TracedRun, Tracing
+from keyledger.domain.tool_log import ToolLog
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, JSONValue
 
 DEFAULT_RUNS = 50
@@ -75,6 +76,8 @@ class Runs:
         """What makes spans of runs and tool calls, for adapters; its shape is no promise."""
         self._failures = Failures()
         self._live: WeakValueDictionary[str, RunRecorder] = WeakValueDictionary()
+        self.tool_log = ToolLog(engine.codec, self.exists, self._append_tool_line, self._failures)
+        """What logs tool calls, for adapters; its shape is no promise."""
 
     @property
     def failures(self) -> int:
@@ -218,6 +221,12 @@ class Runs:
             raise self._not_found(run_id)
         return self._run(row)
 
+    def exists(self, run_id: str) -> bool:
+        """Whether a run was started, and not purged: cheaper than :meth:`get`, for a run under way often free."""
+        check_run_id("run_id", run_id)
+        stream = run_stream(run_id)
+        return self._writer.holds(stream) or any(not run.purged for run in self._storage.statuses((stream,)))
+
     def logs(self, run_id: str) -> tuple[RunLog, ...]:
         """A run's log in the order of its sequence numbers; RunNotFoundError as for :meth:`get`."""
         check_run_id("run_id", run_id)
@@ -344,6 +353,14 @@ class Runs:
     def _audit(self) -> Audit:
         clock = self._engine.clock
         return Audit(self.start, self.append_log, self._finish, clock, self.tracing, self._failures, self._live)
+
+    def _append_tool_line(self, log: RunLog) -> RunLog:
+        """Append a line about a call of a key tool; if a recorder has the run, it counts the call."""
+        line = self.append_log(log)
+        recorder = self._live.get(log.run_id)
+        if recorder is not None and log.event_type == "tool_call":
+            recorder.count_call()
+        return line
 
     def _traceparent(self, run_id: str) -> str | None:
         """The trace context of a run's span, if it has one."""

@@ -61,6 +61,10 @@ class AsyncRuns:
         """As ``Runs.get``."""
         return await self._threads.read(partial(self._runs.get, run_id))
 
+    async def exists(self, run_id: str) -> bool:
+        """As ``Runs.exists``."""
+        return await self._threads.read(partial(self._runs.exists, run_id))
+
     async def logs(self, run_id: str) -> tuple[RunLog, ...]:
         """As ``Runs.logs``."""
         return await self._threads.read(partial(self._runs.logs, run_id))

@@ -17,7 +17,7 @@ from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import Result
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.adapters.tools.strict import StrictModel
-from keyledger.domain.errors import InvalidArgumentError, KeyledgerError, ValueSerializationError
+from keyledger.domain.errors import InvalidArgumentError, ValueSerializationError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.values import parse_json
 
@@ -64,10 +64,8 @@ def _answer(ledger: Ledger, line: bytes) -> Result:
         tool = fields.get("tool")
         call = Call.model_validate(fields)
         return {"ok": True, "result": call_tool(ledger, call.tool, call.args, call.invocation)}
-    except KeyledgerError as error:
-        return refusal(tool, error)
     except Exception as error:  # noqa: BLE001 - a bug in one call must not end the host's session
-        return {"ok": False, "error": "internal", "message": f"a bug in keyledger: {type(error).__name__}"}
+        return refusal(tool, error)
 
 
 def _fields(line: bytes) -> dict[str, Any]:

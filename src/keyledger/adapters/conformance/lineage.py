@@ -1,4 +1,4 @@
-"""What runs wrote and read, and who read a version."""
+"""What runs read, and who read a version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
-from keyledger.adapters.conformance.run_steps import begin, begin_and_end
+from keyledger.adapters.conformance.run_steps import begin
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
@@ -27,7 +27,7 @@ def seen(reads: Iterable[RunRead]) -> list[tuple[str, str, int]]:
     return [(read.scope, read.key, read.revision) for read in reads]
 
 
-class ReadContract(Fixtures):
+class LineageContract(Fixtures):
     """What a run that records its reads leaves behind."""
 
     @pytest.fixture
@@ -77,7 +77,8 @@ class ReadContract(Fixtures):
             reader.set("k", 1, scope=scope)
             reader.get("k", scope=scope)
         found = [(read.partition_id, read.scope, read.revision) for read in runs.reads("r-1")]
-        assert found == [("__root_run__", "root_run:r-0", 1), ("weather", "run:r-1", 5), ("weather", "user:ada", 4)]
+        tree, weather = ("__root_run__", "root_run:r-0", 1), "weather"
+        assert found == [tree, (weather, "run:r-1", 5), (weather, "user:ada", 4)]
 
     def test_a_version_is_recorded_once_however_it_is_read(
         self, ledger: Ledger, runs: Runs, reader: Partition, clock: ManualClock
@@ -108,10 +109,11 @@ class ReadContract(Fixtures):
         assert runs.reads("r-1")[0].recorded_at == first
 
     def test_more_than_an_event_holds_is_recorded_in_several(self, runs: Runs, reader: Partition) -> None:
-        reader.get_many([f"k{number:04}" for number in range(2 * READS_PER_EVENT + 1)])
+        keys = [f"k{number:04}" for number in range(2 * READS_PER_EVENT + 1)]
+        reader.get_many(keys)
         reads = runs.reads("r-1", limit=1_000)
-        rest = runs.reads("r-1", limit=1_000, after=reads.next or "")
-        assert seen((*reads, *rest)) == [("skill", f"k{number:04}", 0) for number in range(2 * READS_PER_EVENT + 1)]
+        rest = runs.reads("r-1", limit=1_000, after=str(reads.next))
+        assert seen((*reads, *rest)) == [("skill", key, 0) for key in keys]
 
     def test_the_reads_of_a_run_come_in_pages(self, ledger: Ledger, runs: Runs, reader: Partition) -> None:
         reading(ledger, partition_id="fares").get("a")
@@ -120,9 +122,9 @@ class ReadContract(Fixtures):
         for _ in range(4):
             page = runs.reads("r-1", limit=1, after=after)
             found += [(read.partition_id, read.key) for read in page]
-            after = page.next or "end"
+            after = str(page.next)
         assert found == [("fares", "a"), ("weather", "a"), ("weather", "b"), ("weather", "c")]
-        assert after == "end"
+        assert after == "None"
 
     def test_reads_of_other_partitions_and_runs_stay_apart(
         self, ledger: Ledger, runs: Runs, reader: Partition
@@ -187,6 +189,19 @@ class ReadContract(Fixtures):
         with pytest.raises(InvalidArgumentError):
             ledger.partition("weather", run_id=run_id, record_reads=True)
 
+    def test_a_run_exists_from_its_start_to_its_purge(
+        self, reopen: Callable[..., Ledger], runs: Runs, clock: ManualClock
+    ) -> None:
+        other = reopen(clock=clock).runs
+        assert (runs.exists("r-1"), other.exists("r-1")) == (False, False)
+        begin(runs, "r-1")
+        assert (runs.exists("r-1"), other.exists("r-1")) == (True, True)
+        runs.finish("r-1", RunStats("ok"))
+        assert (runs.exists("r-1"), other.exists("r-1")) == (True, True)
+        clock.advance(1)
+        runs.purge_older_than(clock.now())
+        assert (runs.exists("r-1"), other.exists("r-1")) == (False, False)
+
     # ------------------------------------------------------------------------------------- readers
 
     def test_the_readers_of_a_bad_value_are_those_who_saw_that_version(
@@ -249,68 +264,3 @@ class ReadContract(Fixtures):
         with pytest.raises(InvalidArgumentError) as caught:
             kv.readers(**wanted)  # type: ignore[arg-type]
         assert caught.value.field == field
-
-
-class WriteContract(Fixtures):
-    """What a run wrote."""
-
-    def test_the_writes_of_a_run_are_its_versions_in_every_partition(
-        self, ledger: Ledger, runs: Runs, kv: Partition
-    ) -> None:
-        begin(runs, "r-1")
-        kv.set("a", 1)
-        kv.set("t", 2, scope="root_run:r-0")
-        ledger.partition("weather", run_id="r-2").set("b", 3)
-        ledger.partition("fares", run_id="r-1").increment("n", 4)
-        kv.delete("a")
-        kv.delete("never")
-        found = [
-            (write.partition_id, write.version.key, write.version.revision, write.version.operation)
-            for write in runs.writes("r-1")
-        ]
-        assert found == [
-            ("__root_run__", "t", 1, "set"),
-            ("fares", "n", 1, "increment"),
-            ("weather", "a", 1, "set"),
-            ("weather", "a", 3, "delete"),
-        ]
-        assert runs.writes("r-1")[2].version == kv.history("a")[1]
-
-    def test_writes_of_a_run_that_was_never_started_or_was_purged_are_found(
-        self, runs: Runs, kv: Partition, clock: ManualClock
-    ) -> None:
-        kv.set("a", 1)
-        assert len(runs.writes("r-1")) == 1
-        begin_and_end(runs, "r-1")
-        clock.advance(1)
-        runs.purge_older_than(clock.now())
-        assert len(runs.writes("r-1")) == 1
-
-    def test_the_writes_of_a_run_come_in_pages(self, runs: Runs, kv: Partition) -> None:
-        with kv.batch() as batch:
-            for number in range(3):
-                batch.set(f"k{number}", number)
-        kv.set("t", 1, scope="root_run:r-0")
-        after, found = "", list[str]()
-        for _ in range(4):
-            page = runs.writes("r-1", limit=1, after=after)
-            found += [write.version.key for write in page]
-            after = page.next or "end"
-        assert (found, after) == (["t", "k0", "k1", "k2"], "end")
-
-    def test_writes_are_counted_for_many_runs_at_once(self, ledger: Ledger, runs: Runs, kv: Partition) -> None:
-        kv.set("a", 1)
-        kv.set("t", 1, scope="root_run:r-0")
-        ledger.partition("fares", run_id="r-2").set("a", 1)
-        assert runs.count_writes(["r-1", "r-2", "r-3", "r-1"]) == {"r-1": 2, "r-2": 1}
-        assert runs.count_writes([]) == {}
-
-    @pytest.mark.parametrize("after", ["x", "[]", '["a",1]', "\x00", '["a","b","c","d"]'])
-    def test_a_page_continues_only_where_one_ended(self, runs: Runs, after: str) -> None:
-        with pytest.raises(InvalidArgumentError) as caught:
-            runs.writes("r-1", after=after)
-        assert caught.value.field == "after"
-
-
-class LineageContract(ReadContract, WriteContract):
-    """Who wrote what, and who saw it."""

@@ -1,4 +1,4 @@
-"""A tool call: checked, done, answered."""
+"""A tool call: checked, done, logged in its run, answered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from keyledger.adapters.tools.access import check_access
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS, Result
+from keyledger.adapters.tools.refusal import refusal
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.ledger import Ledger
 
@@ -17,7 +18,8 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
 
     An argument that is null counts as not given, but for ``value``. What is asked is checked in this order:
     a ledger is there, the arguments' names and types, the scope's access, the key, the value, its length,
-    that it is JSON, the quota.
+    that it is JSON, the quota. Where the invocation's run was started, the call and its result or refusal are
+    lines of its log; a failure to log them is counted and reported, and not the call's.
 
     Returns:
         kv_get: ``scope``, ``key``, ``found``, and if found ``value``, ``revision`` and ``ttl_seconds`` (only
@@ -32,6 +34,20 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
     """
     if ledger is None:
         raise NotConfiguredError("not configured")
+    log, run_id = ledger.runs.tool_log, invocation.run_id
+    if run_id is None or not log.is_kept(run_id):
+        return _traced(ledger, tool, args, invocation)
+    log.append(run_id, "tool_call", {"tool": tool, "args": dict(args)}, "tool")
+    try:
+        result = _traced(ledger, tool, args, invocation)
+    except Exception as error:
+        log.append(run_id, "tool_result", {"tool": tool, **refusal(tool, error)}, "tool", "ok")
+        raise
+    log.append(run_id, "tool_result", {"tool": tool, "ok": True, "result": result}, "tool", "ok")
+    return result
+
+
+def _traced(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
     if tool not in TOOLS:
         raise InvalidArgumentError("tool", tool, ", ".join(TOOLS))
     with ledger.runs.tracing.call(tool, args, invocation.run_id, invocation.skill_id) as call:
@@ -51,5 +67,6 @@ def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invo
         run_id=invocation.run_id,
         root_run_id=invocation.tree,
         tool=tool,
+        record_reads=invocation.record_reads,
     )
     return run(partition, arguments)

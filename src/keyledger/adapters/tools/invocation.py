@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from keyledger.adapters.tools.strict import StrictModel
 from keyledger.domain.errors import InvalidArgumentError
@@ -15,7 +15,8 @@ class Invocation(StrictModel):
     """The run of a skill that makes a tool call.
 
     ``skill_id`` is the partition that the call works in, ``caller_id`` whom it works for. ``run_id`` is the
-    run, ``root_run_id`` the run that its dispatch tree began with; an empty one is none.
+    run, ``root_run_id`` the run that its dispatch tree began with; an empty one is none. With ``record_reads``
+    what the call reads is recorded in its run.
 
     Raises:
         InvalidArgumentError: a field is missing, unknown or not of its form.
@@ -29,6 +30,7 @@ class Invocation(StrictModel):
     root_run_id: str | None = None
     flags: frozenset[str] = frozenset()
     is_admin: bool = False
+    record_reads: bool = False
 
     @property
     def tree(self) -> str | None:
@@ -45,6 +47,12 @@ class Invocation(StrictModel):
     @classmethod
     def _id_if_any(cls, value: Any, info: ValidationInfo) -> str | None:
         return None if value is None or value == "" else cls._id(value, info)
+
+    @model_validator(mode="after")
+    def _reads_have_a_run(self) -> Self:
+        if self.record_reads and self.run_id is None:
+            raise InvalidArgumentError(f"{self.where}record_reads", True, "false where there is no run_id")  # noqa: FBT003
+        return self
 
     @field_validator("flags", mode="plain")
     @classmethod

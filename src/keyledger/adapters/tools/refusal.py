@@ -6,11 +6,14 @@ from keyledger.adapters.tools.kv import TOOLS, Result
 from keyledger.domain.errors import KeyledgerError, NamespaceQuotaExceededError, ValueSerializationError
 
 
-def refusal(tool: object, error: KeyledgerError) -> Result:
+def refusal(tool: object, error: Exception) -> Result:
     """The answer to a call of ``tool`` that raised: ``{"ok": false, "error": CODE, "message": …}``.
 
-    The message begins with the tool's name, unless no such tool exists.
+    The message begins with the tool's name, unless no such tool exists. An error that keyledger does not raise on
+    purpose is ``internal``, and only its class is told.
     """
+    if not isinstance(error, KeyledgerError):
+        return {"ok": False, "error": "internal", "message": f"a bug in keyledger: {type(error).__name__}"}
     known = type(tool) is str and tool in TOOLS
     message = f"{tool}: {_message(error)}" if known else str(error)
     return {"ok": False, "error": error.code, "message": message}
