@@ -137,16 +137,18 @@ def test_reads_beyond_the_bound_are_counted_reported_once_and_no_reader_waits(
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_what_is_known_takes_no_room(
+def test_what_is_known_or_was_lost_takes_no_room(
     recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAX_QUEUED_READS", 1)
-    recorder.note("run:r-1", [read(1)])
-    recorder.flush()
-    for number in (1, 1, 2):
+    writer.errors = [None, RunNotFoundError("r-1")]
+    for number in (1, 2):
+        recorder.note("run:r-1", [read(number)])
+        recorder.flush()
+    for number in (1, 1, 3):
         recorder.note("run:r-1", [read(number)])
     recorder.flush()
-    assert (writer.batches, recorder.unrecorded) == ([("run:r-1", [1]), ("run:r-1", [2])], 0)
+    assert (writer.batches, recorder.unrecorded) == ([("run:r-1", [1]), ("run:r-1", [3])], 1)
 
 
 # ------------------------------------------------------------------------------------------- failures
@@ -263,13 +265,21 @@ def test_closing_counts_what_it_could_not_record(
 def test_the_thread_of_a_recorder_that_nobody_holds_ends(writer: Writer) -> None:
     before = workers()
     recorder: Any = ReadRecorder(writer)  # type: ignore[arg-type]
-    recorder.note("run:r-1", [read(1)])
-    recorder.flush()
+    hold(recorder, writer)
     (thread,) = workers() - before
+    writer.go_on.set()
+    recorder.flush()
     del recorder
     gc.collect()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_after_closing_no_thread_begins(recorder: ReadRecorder) -> None:
+    before = workers()
+    recorder.close()
+    recorder.note("run:r-1", [read(1)])
+    assert workers() <= before
 
 
 @pytest.mark.usefixtures("no_threads")
