@@ -50,7 +50,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 _VOLATILE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"datetime\.datetime\(.*?\)(?=[,)\]])"), "<time>"),
-    (re.compile(r"\b\d\d:\d\d\b"), "<clock>"),
+    (re.compile(r"\b\d\d:\d\d(:\d\d)?\b"), "<clock>"),
     (re.compile(r"""(request_id["']?[:=] ?)["'][\w-]{12}-\d+["']"""), r"\1<id>"),
     (re.compile(r"(ttl_seconds[\"']?[:=] ?)\d+"), r"\1<seconds>"),
     (re.compile(r"\b[\d,]+(\.\d+)? ?s\b"), "<seconds>"),

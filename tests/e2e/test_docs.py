@@ -22,8 +22,7 @@ import typer.main
 import keyledger
 import keyledger.domain
 from keyledger.adapters.cli.main import app
-from keyledger.domain import errors
-from keyledger.domain.partition import EVENT_TYPES
+from keyledger.domain import errors, partition, run
 from tests.e2e.blocks import Block, Page, blocks_of, matches, normalised
 
 ROOT = Path(__file__).parents[2]
@@ -222,7 +221,7 @@ def test_every_public_name_is_in_the_reference(name: str) -> None:
     ("owner", "name"),
     [
         (owner, name)
-        for owner in (keyledger.Ledger, keyledger.Partition, keyledger.PendingBatch)
+        for owner in (keyledger.Ledger, keyledger.Partition, keyledger.PendingBatch, keyledger.Runs)
         for name, _ in methods_of(owner)
         if name != "reset_after_fork"  # called by the interpreter
     ],
@@ -244,8 +243,13 @@ def test_every_field_of_a_result_is_in_the_reference(record: type) -> None:
         assert f"`{field.name}`" in text
 
 
-def commands() -> dict[str, Any]:
-    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+def commands(group: Any = None, above: str = "") -> dict[str, Any]:
+    """Every command by its name; one of a group has the group's name before its own."""
+    found: dict[str, Any] = {}
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        is_group = hasattr(command, "commands")
+        found |= commands(command, f"{above}{name} ") if is_group else {f"{above}{name}": command}
+    return found
 
 
 @pytest.mark.parametrize("name", commands())
@@ -265,7 +269,7 @@ def test_the_global_options_are_in_the_reference() -> None:
             assert f"`{option}" in text, option
 
 
-@pytest.mark.parametrize("event_type", EVENT_TYPES)
+@pytest.mark.parametrize("event_type", [*partition.EVENT_TYPES, *run.EVENT_TYPES])
 def test_every_event_is_in_the_reference_with_its_topic_and_fields(event_type: Any) -> None:
     text = section("events.md", event_type.__name__)
     common = section("events.md", "What every event carries")

@@ -62,7 +62,7 @@ def _parts(event: RunNews) -> list[tuple[str, str]]:
             rest = f"  {printable(event.skill_id)}{for_whom(event.caller_id, event.channel_id)}{caller}"
             return [("started", status_style(RUNNING)), (rest, "")]
         case RunLogged():
-            style = log_style(event.event_type)
+            style = log_style(event.event_type, orjson.loads(event.payload))
             payload = (f"  {printable(event.payload.decode())}", FAILED if _failed(event) else "")
             return [(f"#{event.sequence} ", "dim"), (event.event_type, style), payload]
         case RunFinished():

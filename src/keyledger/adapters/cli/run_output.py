@@ -46,9 +46,10 @@ def status_style(status: str) -> str:
     return _STATUS_STYLES.get(status, FAILED)
 
 
-def log_style(event_type: str) -> str:
-    """The colour of a log line's type."""
-    return _LOG_STYLES.get(event_type, FAILED)
+def log_style(event_type: str, payload: Mapping[str, Any]) -> str:
+    """The colour of a log line's type; a tool call that failed has that of a failure."""
+    failed = event_type == "tool_result" and payload.get("ok") is False
+    return "red" if failed else _LOG_STYLES.get(event_type, FAILED)
 
 
 def status_of(run: Run) -> Text:
@@ -186,7 +187,7 @@ def trace(logs: Sequence[RunLog], started_at: datetime, *, full: bool) -> Table:
         made.add_row(
             str(log.sequence),
             lasting((at - started_at).total_seconds()),
-            Text(log.event_type, log_style(log.event_type)),
+            Text(log.event_type, log_style(log.event_type, log.payload)),
             Text(_json(log.payload), FAILED if failed else "") if full or failed else shown(dict(log.payload)),
         )
     return made
