@@ -15,6 +15,7 @@ from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, moment
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, ValueSerializationError
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.run import MAX_SEQUENCE
 from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
 from keyledger.domain.run_records import RunFilter, RunInfo, RunLog, RunStats
 from keyledger.domain.runs import Runs
@@ -99,7 +100,11 @@ LOGS = [
     *_field("log", [None, "r-1", RunStats("ok")], lambda runs, bad: runs.append_log(bad)),
     *_field("run_id", NO_RUN, lambda runs, bad: runs.append_log(RunLog(bad, "step"))),
     *_field("event_type", ["", "Step", None, 1, ["step"]], lambda runs, bad: runs.append_log(RunLog("r-1", bad))),
-    *_field("sequence", NO_COUNT[:-1], lambda runs, bad: runs.append_log(RunLog("r-1", "step", {}, bad))),
+    *_field(
+        "sequence",
+        [MAX_SEQUENCE + 1, *NO_COUNT[:-1]],
+        lambda runs, bad: runs.append_log(RunLog("r-1", "step", {}, bad)),
+    ),
     *_field(
         "payload", [*NO_OBJECT, {"a": TOO_LONG}], lambda runs, bad: runs.append_log(RunLog("r-1", "step", bad))
     ),

@@ -18,7 +18,7 @@ from keyledger.domain.errors import (
     RunNotFoundError,
 )
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE_GAPS
+from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE, MAX_SEQUENCE_GAPS
 from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
 from keyledger.domain.run_records import RunLog, RunStats
 from keyledger.domain.runs import Runs
@@ -71,9 +71,9 @@ class RunLogContract(Fixtures):
         self, reopen: Callable[..., Ledger], runs: Runs
     ) -> None:
         begin(runs, "r-1")
-        numbers = [step(each, "r-1", number).sequence for each, number in ((runs, MAX_INTEGER), (runs, None))]
+        numbers = [step(each, "r-1", number).sequence for each, number in ((runs, MAX_SEQUENCE), (runs, None))]
         numbers.append(step(reopen().runs, "r-1").sequence)
-        assert numbers == [MAX_INTEGER, MAX_INTEGER + 1, MAX_INTEGER + 2]
+        assert numbers == [MAX_SEQUENCE, MAX_SEQUENCE + 1, MAX_SEQUENCE + 2]
         assert [line.sequence for line in reopen().runs.logs("r-1")] == numbers
 
     def test_beyond_100_gaps_the_lowest_is_closed(self, reopen: Callable[..., Ledger], runs: Runs) -> None:
