@@ -23,6 +23,7 @@ from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.domain.run_writer import RunWriter
+from keyledger.opening import ledger_on
 
 ADA = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1")
 BO = Invocation(skill_id="weather", caller_id="bo", run_id="r-9")
@@ -371,6 +372,17 @@ def test_a_run_that_ended_is_still_logged_and_a_purged_one_no_more(
     assert len(lines()) == 2
     clock.advance(1)
     ledger.runs.purge_older_than(clock.now())
+    assert call("kv_get", key="k")["found"] is False
+    assert (ledger.runs.failures, caplog.messages) == (0, [])
+
+
+def test_a_run_that_another_process_purged_is_not_logged_without_noise(
+    call: Host, ledger: Ledger, lines: Lines, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    call("kv_get", key="k")
+    assert len(lines()) == 2
+    clock.advance(1)
+    assert ledger_on(lambda: ledger.storage, clock=clock).runs.purge_older_than(clock.now()) == 1
     assert call("kv_get", key="k")["found"] is False
     assert (ledger.runs.failures, caplog.messages) == (0, [])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError
 from keyledger.domain.ports import JSONCodec
@@ -36,8 +35,7 @@ class ToolLog:
         failures: Failures,
     ) -> None:
         self._codec, self._exists, self._append_log, self._failures = codec, exists, append_log, failures
-        self._lock = Lock()
-        self._reported: OrderedDict[str, None] = OrderedDict()
+        self._reported: OrderedDict[str, object] = OrderedDict()
 
     def is_kept(self, run_id: str) -> bool:
         """Whether the calls of a run are to be logged."""
@@ -76,10 +74,9 @@ class ToolLog:
 
     def _failed(self, run_id: str, error: Exception) -> None:
         self._failures.count()
-        with self._lock:
-            first = run_id not in self._reported
-            self._reported[run_id] = None
-            if len(self._reported) > _MOST_REPORTED:
-                self._reported.popitem(last=False)
+        mark = object()
+        first = self._reported.setdefault(run_id, mark) is mark
+        if len(self._reported) > _MOST_REPORTED:
+            self._reported.popitem(last=False)
         if first:
             _log.warning("run %r: a tool call is not logged: %s: %s", run_id, type(error).__name__, error)
