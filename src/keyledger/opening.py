@@ -17,6 +17,7 @@ from keyledger.adapters.otel.detection import detected
 from keyledger.domain import arguments
 from keyledger.domain.engine import Redact, Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
+from keyledger.domain.follower_ports import FollowerStore, Progress
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
@@ -25,6 +26,7 @@ from keyledger.domain.scope import MAX_ID_BYTES, check_text
 from keyledger.domain.telemetry import Telemetry
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline, run_audit
+from keyledger.projections.follower import Follower
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher, Compressor
@@ -137,6 +139,23 @@ def ledger_on(
     ledger = Ledger(connect(), inline.project, run_audit.project, clock or SystemClock(), OrjsonCodec(), settings)
     _open_ledgers.add(ledger)
     return ledger
+
+
+def follower(
+    ledger: Ledger, into: str, *, progress: Progress = lambda _: None, clock: Clock | None = None
+) -> Follower:
+    """What follows the runs of a ledger into a table of its own, which the name ``into`` is for.
+
+    ``progress`` is told the number of events of each batch, once it is written.
+
+    Raises:
+        InvalidArgumentError: the name is not one that a table of a follower may have.
+        NotConfiguredError: the ledger is on a store that has no such tables.
+    """
+    store: Callable[[str], FollowerStore] | None = getattr(ledger.storage, "follower", None)
+    if store is None:
+        raise NotConfiguredError("only ledgers on SQLite or PostgreSQL can be followed into a table")
+    return Follower(store(into), clock or SystemClock(), progress)
 
 
 _URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
+from keyledger.domain.errors import StorageError
 from keyledger.domain.run import RunEvent
 from keyledger.domain.run_ports import RunRow
 
@@ -32,6 +34,57 @@ class Target(NamedTuple):
 
 class TargetMovedError(Exception):
     """Another process has written to the generation since, or there is none of that number now. Internal."""
+
+
+Progress: TypeAlias = Callable[[int], None]
+"""Told after each batch how many events it was of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild made, and how it compares with what stood: hashes of the rows, in the order of their keys.
+
+    ``seconds`` went by while the events were read. ``in_motion`` runs were left out of both hashes, as one table
+    had followed them further than the other. ``differing`` are the first few runs whose rows differ.
+    """
+
+    events: int
+    seconds: float
+    in_motion: int
+    former_hash: str
+    hash: str
+    rows: int
+    differing: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether what stood was what the events say."""
+        return self.former_hash == self.hash
+
+
+class Following(Protocol):
+    """Keeps one follower's table up with the runs of a ledger."""
+
+    def catch_up(self) -> None:
+        """Read every event that was there when this began; others may follow into the table meanwhile."""
+        ...
+
+    def follow(
+        self, every: float, wait: Callable[[float], bool], on_error: Callable[[StorageError], None] = ...
+    ) -> None:
+        """Catch up, and again every so many seconds, until ``wait``, which waits so long, says that it is enough.
+
+        That is asked after each batch too. Where another process is at it as well, this one stands by. A storage
+        that is away or busy is told to ``on_error``, and waited for.
+        """
+        ...
+
+    def rebuild(self) -> Rebuilt:
+        """Make the table anew beside the one that stands, compare the two, and put it in its place.
+
+        LedgerBusyError if another rebuild of the table began meanwhile.
+        """
+        ...
 
 
 class FollowerSession(Protocol):

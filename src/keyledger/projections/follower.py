@@ -11,72 +11,38 @@ and every minute, makes it complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyledger.domain.errors import LedgerBusyError
-from keyledger.domain.follower_ports import FollowerSession, FollowerStore, Span, Target, TargetMovedError
+from keyledger.domain.errors import LedgerBusyError, StorageError, StorageUnavailableError
+from keyledger.domain.follower_ports import (
+    FollowerSession,
+    FollowerStore,
+    Progress,
+    Rebuilt,
+    Span,
+    Target,
+    TargetMovedError,
+)
 from keyledger.domain.ports import Clock
+from keyledger.domain.run import RunEvent, run_of
 from keyledger.projections import run_audit, summaries
-from keyledger.projections.comparison import Comparison, compare
-
-MOST_EVENTS = 4_000
-"""The most events of a batch: on SQLite its writing holds up the ledger's own for some tens of milliseconds."""
-
-MOST_RUNS = 500
-"""The most runs of a batch."""
+from keyledger.projections.batching import MOST_EVENTS, MOST_RUNS, cut, fitting
+from keyledger.projections.comparison import compare
 
 OVERLAP = timedelta(minutes=1)
 """How far before the newest event a follower looks for changes, and how often it compares all heads."""
 
+MOST_SWAPS = 20
+"""How often a rebuild tries to swap the tables."""
+
 _PAGE = 5_000
 
-Progress = Callable[[int], None]
-"""Told after each batch how many events it was of."""
 
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild made, and how it compares with what stood.
-
-    ``in_motion`` runs were left out of both hashes: one table had followed them further than the other.
-    """
-
-    events: int
-    seconds: float
-    in_motion: int
-    comparison: Comparison
-
-    @property
-    def equal(self) -> bool:
-        """Whether what stood was what the events say."""
-        return self.comparison.former == self.comparison.current
-
-
-def batches(spans: Sequence[Span], most_events: int = MOST_EVENTS) -> Iterator[list[Span]]:
-    """``spans`` in order and in batches, cut where one is longer than a batch may be."""
-    batch: list[Span] = []
-    room = most_events
-    for stream, after, until in spans:
-        while after < until:
-            end = min(until, after + room)
-            batch.append(Span(stream, after, end))
-            room -= end - after
-            after = end
-            if not room or len(batch) == MOST_RUNS:
-                yield batch
-                batch, room = [], most_events
-    if batch:
-        yield batch
-
-
-def apply(session: FollowerSession, target: Target, spans: Sequence[Span]) -> Target:
-    """Fold the events of ``spans`` into the table; TargetMovedError if that was done by somebody else."""
-    changes = run_audit.project(session.events(spans, summaries.UNREAD))
-    needed = summaries.needed(changes)
-    known = session.rows(target, needed) if needed else {}
-    return session.write(target, summaries.fold(known, changes), spans)
+class _EndedError(Exception):
+    """Somebody wants an end, and a batch has just been written."""
 
 
 class Follower:
@@ -96,26 +62,44 @@ class Follower:
         target, after = self._store.begin(), ""
         while True:
             try:
-                self._scan(target, after)
+                target, spans = self._page(target, after)
             except TargetMovedError:
-                target = self._store.present()
+                former, target = target, self._store.present()
+                after = after if target.generation == former.generation else ""
             else:
-                return
+                if not spans:
+                    return
+                after = spans[-1].stream
 
-    def follow(self, every: float, wait: Callable[[float], bool]) -> None:
+    def follow(
+        self,
+        every: float,
+        wait: Callable[[float], bool],
+        on_error: Callable[[StorageError], None] = lambda _: None,
+    ) -> None:
         """Catch up, and again every so many seconds, until ``wait``, which waits so long, says that it is enough.
 
-        Where another process is at it too, this one stands by.
+        That is asked after each batch too. Where another process is at it as well, this one stands by. A storage
+        that is away or busy is told to ``on_error``, and waited for.
         """
+
+        def step(events: int) -> None:
+            self._progress(events)
+            if wait(0):
+                raise _EndedError
+
+        following, watch = Follower(self._store, self._clock, step, self._most), _Watch()
         self._store.begin()
-        watch = _Watch()
-        while True:
-            try:
-                self._pass(watch)
-            except (TargetMovedError, LedgerBusyError):
-                pass
-            if wait(every):
-                return
+        with suppress(_EndedError):
+            while True:
+                try:
+                    following._pass(watch)
+                except (StorageUnavailableError, LedgerBusyError) as error:
+                    on_error(error)
+                except TargetMovedError:
+                    pass
+                if wait(every):
+                    return
 
     def rebuild(self) -> Rebuilt:
         """Make the table anew beside the one that stands, compare the two, and put it in its place.
@@ -143,22 +127,35 @@ class Follower:
             self._scan_since(target, watch.newest - OVERLAP)
         watch.newest = newest
 
-    def _scan(self, target: Target, after: str = "") -> Target:
+    def _scan(self, target: Target) -> Target:
         """Compare every head with its cursor, and read what is missing."""
-        while spans := self._store.behind(target, after, _PAGE):
-            target = self._read(target, spans)
-            after = spans[-1].stream
+        after: str | None = ""
+        while after is not None:
+            target, spans = self._page(target, after)
+            after = spans[-1].stream if spans else None
         return target
+
+    def _page(self, target: Target, after: str) -> tuple[Target, list[Span]]:
+        spans = self._store.behind(target, after, _PAGE)
+        return self._read(target, spans, self._store), spans
 
     def _scan_since(self, target: Target, since: datetime) -> Target:
         while spans := self._store.behind_since(target, since, _PAGE):
-            target = self._read(target, spans)
+            target = self._read(target, spans, self._store)
         return target
 
-    def _read(self, target: Target, spans: Sequence[Span]) -> Target:
-        for batch in batches(spans, self._most):
-            target = apply(self._store, target, batch)
-            self._progress(sum(until - after for _, after, until in batch))
+    def _read(self, target: Target, spans: Sequence[Span], session: FollowerSession) -> Target:
+        """Fold the events of ``spans`` into the table; TargetMovedError if somebody else wrote to it."""
+        left, most_runs = list(spans), MOST_RUNS
+        while left:
+            batch, rest = cut(left, self._most, most_runs)
+            events = session.events(batch, summaries.UNREAD)
+            fit = fitting(batch, events)
+            done, left = batch[:fit], batch[fit:] + rest
+            most_runs = min(MOST_RUNS, 2 * fit)
+            streams = {span.stream for span in done}
+            target = _fold(session, target, done, [event for event in events if event.originator_id in streams])
+            self._progress(_count(done))
         return target
 
     # ------------------------------------------------------------------------------------- rebuilding
@@ -167,7 +164,7 @@ class Follower:
         draft, began = self._store.draft(), self._clock.now()
         while self._store.clear():
             pass
-        read = _Count(self._progress)
+        read = _Tally(self._progress)
         building = Follower(self._store, self._clock, read, self._most)
         draft = building._scan(draft)
         seconds = (self._clock.now() - began).total_seconds()
@@ -176,27 +173,45 @@ class Follower:
         building._swap(draft)
         while self._store.clear():
             pass
-        return Rebuilt(read.total, seconds, tables.in_motion, comparison)
+        differing = tuple(map(run_of, comparison.differing))
+        return Rebuilt(read.total, seconds, tables.in_motion, *comparison[:3], differing)
 
     def _swap(self, draft: Target) -> None:
-        """Catch up, with nobody else writing for as long as the last of it takes, and put the draft in its place."""
-        while True:
+        """Catch up, and put the draft in its place, which waits for who reads there; not for ever."""
+        for attempt in range(MOST_SWAPS):
             since = (self._store.newest() or self._clock.now()) - OVERLAP
             draft = self._scan_since(self._scan(draft), since)
-            with self._store.swapping(draft) as swap:
-                spans = swap.ahead(draft, since)
-                if not spans:
-                    swap.swap(draft)
+            try:
+                if self._swapped(draft, since):
                     return
-                first, *more = batches(spans, self._most)
-                if not more:
-                    swap.swap(apply(swap, draft, first))
-                    self._progress(sum(until - after for _, after, until in first))
-                    return
+            except LedgerBusyError:
+                if attempt == MOST_SWAPS - 1:
+                    raise
+        raise LedgerBusyError("the table is followed faster than it can be rebuilt")
+
+    def _swapped(self, draft: Target, since: datetime) -> bool:
+        """Whether so little was left to read that it could be done while nobody else wrote."""
+        with self._store.swapping(draft) as swap:
+            left = swap.ahead(draft, since)
+            if _count(left) > self._most or len(left) > MOST_RUNS:
+                return False
+            swap.swap(self._read(draft, left, swap))
+            return True
+
+
+def _fold(session: FollowerSession, target: Target, spans: Sequence[Span], events: Sequence[RunEvent]) -> Target:
+    changes = run_audit.project(events)
+    needed = summaries.needed(changes)
+    known = session.rows(target, needed) if needed else {}
+    return session.write(target, summaries.fold(known, changes), spans)
+
+
+def _count(spans: Sequence[Span]) -> int:
+    return sum(until - after for _, after, until in spans)
 
 
 @dataclass(slots=True)
-class _Count:
+class _Tally:
     """Adds up the events of batches, and tells them on."""
 
     tell: Progress

@@ -16,6 +16,7 @@ from keyledger.adapters.cli import (
     housekeeping,
     importing,
     keys,
+    project,
     runs,
     schema,
     sweeping,
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (keys, housekeeping, sweeping, exporting, importing, exec, schema, demo):
+for part in (keys, housekeeping, sweeping, project, exporting, importing, exec, schema, demo):
     app.add_typer(part.app)
 app.add_typer(runs.app, name="runs")
 

@@ -14,9 +14,10 @@ import typer
 
 from keyledger.adapters.cli.options import Json, UrlAfter
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.follower_ports import Following, Progress
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock
-from keyledger.opening import DEFAULT_URL, open  # noqa: A004 - keyledger.open
+from keyledger.opening import DEFAULT_URL, follower, open  # noqa: A004 - keyledger.open
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher
@@ -42,6 +43,10 @@ class Session:
         return open(
             self.url, clock=clock, create=create, cipher=cipher_from_environment(), **limits_from_environment()
         )
+
+    def follower(self, ledger: Ledger, into: str, progress: Progress) -> Following:
+        """What follows the ledger's runs into the table ``into``."""
+        return follower(ledger, into, progress=progress)
 
 
 def command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keyledger.adapters.sql.follower_statements import FollowerStatements
 from keyledger.adapters.sql.run_statements import RunStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
@@ -77,6 +78,16 @@ class PostgresRunStatements(RunStatements):
     lock_run: str
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresFollowerStatements(FollowerStatements):
+    """The texts of the statements on followers, by name."""
+
+    copy_followed: str
+    create_followed: str
+    lock_followers: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.postgres")
 RUN_SQL = load_statements(PostgresRunStatements, "keyledger.adapters.postgres", "sql/runs")
+FOLLOWER_SQL = load_statements(PostgresFollowerStatements, "keyledger.adapters.postgres", "sql/followers")
 MIGRATIONS = load_migrations("keyledger.adapters.postgres")

@@ -13,6 +13,7 @@ from psycopg import Cursor
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, lost_as_moved, raise_translated
 from keyledger.adapters.postgres.draft import PostgresDraft
+from keyledger.adapters.postgres.followers import PostgresFollower
 from keyledger.adapters.postgres.recorder import Recorder
 from keyledger.adapters.postgres.runs import PostgresRuns
 from keyledger.adapters.postgres.statements import SQL
@@ -70,7 +71,8 @@ class PostgresStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
         self.recorder = Recorder(self.datastore, self._rows)
-        self.runs = PostgresRuns(self.datastore, RunRows(mapper, _same, _same), self._rows, self._all)
+        self._run_rows = RunRows(mapper, _same, _same)
+        self.runs = PostgresRuns(self.datastore, self._run_rows, self._rows, self._all)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.cursor() as cursor:
                 _run(cursor, SQL.insert_seal, {"sealed": mapper.new_seal()})
@@ -143,6 +145,10 @@ class PostgresStorage(_Parameters, StorageReads):
                 cursor, Commit(stream, state.revision, leases.version, (), changes, raised, ()), ()
             )
             return differing_heads(stream, project(state, ()).head, head) + draft.settle()
+
+    def follower(self, name: str) -> PostgresFollower:
+        """The tables of a follower of the ledger's runs."""
+        return PostgresFollower(self.datastore, self._run_rows, name)
 
     def hold(self) -> None:
         """Nothing to hold: a connection belongs to whoever borrowed it."""

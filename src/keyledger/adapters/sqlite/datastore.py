@@ -98,6 +98,19 @@ class Datastore(SQLiteDatastore):
         finally:
             self.turn.release()
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose reads, while the block lasts, all see one moment."""
+        connection = self._take_reader()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        finally:
+            connection.rollback()
+            self._give_back(connection)
+
     def writing(self) -> _Writing:
         """A context manager: a cursor in a transaction that holds the file's write lock.
 

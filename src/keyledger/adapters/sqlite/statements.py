@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keyledger.adapters.sql.follower_statements import FollowerStatements
 from keyledger.adapters.sql.run_statements import RunStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
@@ -78,6 +79,16 @@ class SQLiteRunStatements(RunStatements):
     move_run_head: str
 
 
+@dataclass(frozen=True, slots=True)
+class SQLiteFollowerStatements(FollowerStatements):
+    """The texts of the statements on followers, by name."""
+
+    put_followed: str
+    read_runs_ddl: str
+    trim_followed: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.sqlite")
 RUN_SQL = load_statements(SQLiteRunStatements, "keyledger.adapters.sqlite", "sql/runs")
+FOLLOWER_SQL = load_statements(SQLiteFollowerStatements, "keyledger.adapters.sqlite", "sql/followers")
 MIGRATIONS = load_migrations("keyledger.adapters.sqlite")

@@ -20,6 +20,7 @@ from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.draft import SQLiteDraft
+from keyledger.adapters.sqlite.followers import SQLiteFollower
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.runs import SQLiteRuns
 from keyledger.adapters.sqlite.statements import SQL
@@ -92,7 +93,8 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
         self._before = _Before(self.datastore, self._rows)
-        self.runs = SQLiteRuns(self.datastore, RunRows(mapper, _to_column, _to_time), self._rows)
+        self._run_rows = RunRows(mapper, _to_column, _to_time)
+        self.runs = SQLiteRuns(self.datastore, self._run_rows, self._rows)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.writing() as cursor:
                 cursor.execute(SQL.insert_seal, {"sealed": mapper.new_seal()})
@@ -159,6 +161,10 @@ class SQLiteStorage(_Parameters, StorageReads):
             expected = {"expected": state.revision, "expected_leases": leases.version}
             cursor.execute(SQL.put_head, self._rows.head_parameters(stream, head, raised) | expected)
             return differing_heads(stream, project(state, ()).head, head) + draft.settle()
+
+    def follower(self, name: str) -> SQLiteFollower:
+        """The tables of a follower of the ledger's runs."""
+        return SQLiteFollower(self.datastore, self._run_rows, name)
 
     def hold(self) -> None:
         self.datastore.hold()

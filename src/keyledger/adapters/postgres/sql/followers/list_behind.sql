@@ -1,0 +1,8 @@
+-- Every head beside its cursor, in the order of both keys.
+SELECT h.run_id, coalesce(c.revision, 0), h.revision
+FROM run_head AS h
+LEFT JOIN follower_cursor AS c
+    ON c.name = %(name)s AND c.generation = %(generation)s AND c.run_id > %(after)s AND c.run_id = h.run_id
+WHERE h.run_id > %(after)s AND h.run_id <> 'run:__purges__' AND h.revision > coalesce(c.revision, 0)
+ORDER BY h.run_id
+LIMIT %(limit)s

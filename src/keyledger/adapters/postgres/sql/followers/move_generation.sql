@@ -1,0 +1,4 @@
+-- The guard of every write: nothing is written unless the generation is as it was.
+UPDATE follower
+SET version = version + 1
+WHERE name = %(name)s AND generation = %(generation)s AND version = %(version)s

@@ -1,0 +1,8 @@
+-- A few cursors of the generations between two that live.
+DELETE FROM follower_cursor
+WHERE (name, generation, run_id) IN (
+    SELECT c.name, c.generation, c.run_id
+    FROM follower_cursor AS c
+    WHERE c.name = %(name)s AND c.generation > %(above)s AND c.generation < %(below)s
+    LIMIT %(limit)s
+)

@@ -1,0 +1,3 @@
+-- Whoever still writes to it finds it gone, and writes nothing.
+DELETE FROM follower
+WHERE name = :name AND generation = :generation
