@@ -28,6 +28,8 @@ from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.memory.storage import MemoryStorage
+from keyledger.adapters.tools.call import call_tool
+from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.run import MAX_INVOKE_DEPTH
 from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
 from keyledger.domain.run_ports import RunCommit
@@ -181,6 +183,16 @@ def test_an_exception_is_the_error_of_its_call_and_goes_on(ledger: keyledger.Led
     assert ledger.runs.get("r").tool_calls_count == 3
 
 
+def test_calls_of_key_tools_are_counted_with_the_others(ledger: keyledger.Ledger) -> None:
+    recorder = ledger.runs.sink().start_run(run_info())
+    recorder.on_tool("search", {})
+    for run_id in ("r", "another", None):
+        call_tool(ledger, "kv_get", {"key": "a"}, Invocation(skill_id="weather", caller_id="ada", run_id=run_id))
+    recorder.close()
+    assert ledger.runs.get("r").tool_calls_count == 2
+    assert [payload["tool"] for kind, payload in lines(ledger) if kind == "tool_call"] == ["search", "kv_get"]
+
+
 def test_threads_share_a_recorder(ledger: keyledger.Ledger) -> None:
     recorder = ledger.runs.sink().start_run(run_info())
     threads, each = 8, 25
@@ -320,6 +332,41 @@ def test_an_end_that_cannot_be_written_as_it_is_ends_the_run_all_the_same(ledger
     run = ledger.runs.get("r")
     assert (run.status, run.output, run.error) == ("ok", "", "omitted: output: at most 1048576 UTF-8 bytes")
     assert ledger.runs.failures == 1
+
+
+@pytest.mark.parametrize(
+    ("stats", "status", "error"),
+    [
+        (RunStats("running"), "error", "omitted: status: ok, error, "),
+        (RunStats("timeout", error="\ud800"), "timeout", "omitted: error: a str without lone surrogates"),
+        (RunStats("timeout", input_tokens=-1), "timeout", "omitted: input_tokens: an integer from 0 to "),
+    ],
+)
+def test_an_end_that_is_none_ends_the_run_with_what_was_recorded(
+    ledger: keyledger.Ledger, clock: ManualClock, stats: RunStats, status: str, error: str
+) -> None:
+    recorder = ledger.runs.sink().start_run(run_info())
+    recorder.on_step(input_tokens=5)
+    clock.advance(2)
+    recorder.close(stats)
+    run = ledger.runs.get("r")
+    assert run.status == status
+    assert run.error.startswith(error)
+    assert (run.total_input_tokens, run.runtime_seconds) == (5, 2)
+    assert ledger.runs.failures == 1
+
+
+def test_what_is_no_object_is_left_out(ledger: keyledger.Ledger) -> None:
+    recorder = ledger.runs.sink().start_run(run_info())
+    recorder.on_step("thinking", output_tokens=3)  # type: ignore[arg-type]
+    recorder.on_tool("search", ["rome"], 1)  # type: ignore[arg-type]
+    recorder.close()
+    assert lines(ledger) == [
+        ("step", {"omitted": "payload: a dict of JSON values"}),
+        ("tool_call", {"tool": "search", "omitted": "args: a dict of JSON values"}),
+        ("tool_result", {"tool": "search", "call": 2, "ok": True, "result": 1}),
+    ]
+    assert ledger.runs.get("r").total_output_tokens == 3
 
 
 def test_what_redaction_refuses_to_see_is_never_written(
@@ -480,6 +527,24 @@ def test_a_block_runs_where_nothing_can_be_written(ledger: keyledger.Ledger, aud
     assert ledger.runs.failures == run.failures == 1
     assert [write.version.run_id for write in ledger.runs.writes("r")] == ["r"]
     assert [write.version.root_run_id for write in ledger.runs.writes("r")] == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("id", {"run_id": ""}),
+        ("inputs", {"inputs": []}),
+        ("caller_id", {"caller_id": "a\0"}),
+        ("parent_run_id", {"run_id": "r", "parent_run_id": "r"}),
+    ],
+)
+def test_a_block_is_not_entered_with_what_is_no_run(
+    ledger: keyledger.Ledger, field: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidArgumentError) as raised, ledger.runs.record("weather", **options):
+        raise AssertionError("entered")
+    assert raised.value.field == field
+    assert ledger.runs.failures == 0
 
 
 def test_a_block_that_must_not_start_does_not(ledger: keyledger.Ledger) -> None:

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from keyledger.domain import arguments
 from keyledger.domain.errors import InvalidArgumentError, RefusedError
 from keyledger.domain.ports import Clock
+from keyledger.domain.run import TERMINAL
 from keyledger.domain.run_records import Run, RunInfo, RunLog, RunStats
 from keyledger.domain.sink import NULL_RECORDER, NULL_SINK, Recorder, Sink
 from keyledger.domain.telemetry import TOOL_ERROR, CallResult, Tracing, error_type
@@ -100,7 +101,7 @@ class RunRecorder:
         used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "thinking_tokens": thinking_tokens}
         with self._lock:
             self.steps += 1
-        self._append("step", lambda: self._add(used) | dict(payload or {}))
+        self._append("step", lambda: self._add(used) | _object("payload", payload or {}))
 
     def on_tool(self, tool: str, args: Mapping[str, Any], result: Any = None, error: str | None = None) -> None:  # noqa: ANN401 - JSON
         """Log a tool call that is over: what it was given, and its result or its error."""
@@ -115,7 +116,7 @@ class RunRecorder:
         """
         self.count_call()
         of: dict[str, Any] = {"tool": tool}
-        sequence = self._append("tool_call", lambda: of | {"args": dict(args)}, **of)
+        sequence = self._append("tool_call", lambda: of | {"args": _object("args", args)}, **of)
         if sequence is not None:
             of |= {"call": sequence}
         try:
@@ -175,34 +176,36 @@ class RunRecorder:
             return None
 
     def _close(self, stats: RunStats | None, error_type: str | None) -> None:
+        """Finish the run by what the first who closed it said; where that cannot be written, by why."""
         if self._run is None or self._closed:
             return
         try:
-            final = self._final(stats, self._run)
+            with self._lock:
+                if self._stats is None:
+                    said = stats or RunStats("error" if self._error else "ok", error=self._error)
+                    self._stats = self._completed(said, self._run)
             try:
-                self._audit.finish(self.id, final, error_type)
+                self._audit.finish(self.id, self._stats, error_type)
             except InvalidArgumentError as error:
                 self._failed("its end", error)
-                self._audit.finish(self.id, replace(final, output="", error=f"omitted: {_why(error)}"), error_type)
+                status = self._stats.status if self._stats.status in TERMINAL else "error"
+                rest = self._completed(RunStats(status, error=f"omitted: {_why(error)}"), self._run)
+                self._audit.finish(self.id, rest, error_type)
             self._closed = True
         except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
             self._failed("its end", error)
 
-    def _final(self, stats: RunStats | None, run: Run) -> RunStats:
-        """How the run ended, by the first who said so."""
-        with self._lock:
-            if self._stats is None:
-                said = stats or RunStats("error" if self._error else "ok", error=self._error)
-                now = self._audit.clock.now()
-                self._stats = replace(
-                    said,
-                    tool_calls=said.tool_calls or self.tool_calls,
-                    runtime_seconds=said.runtime_seconds or max(0.0, (now - run.started_at).total_seconds()),
-                    input_tokens=said.input_tokens or self.input_tokens,
-                    output_tokens=said.output_tokens or self.output_tokens,
-                    thinking_tokens=said.thinking_tokens or self.thinking_tokens,
-                )
-            return self._stats
+    def _completed(self, said: RunStats, run: Run) -> RunStats:
+        """What was said of the end of a run, and in place of zeros what was recorded."""
+        return replace(
+            said,
+            tool_calls=said.tool_calls or self.tool_calls,
+            runtime_seconds=said.runtime_seconds
+            or max(0.0, (self._audit.clock.now() - run.started_at).total_seconds()),
+            input_tokens=said.input_tokens or self.input_tokens,
+            output_tokens=said.output_tokens or self.output_tokens,
+            thinking_tokens=said.thinking_tokens or self.thinking_tokens,
+        )
 
     def _failed(self, what: str, error: Exception) -> None:
         kind = (what, type(error))
@@ -245,6 +248,12 @@ def described(error: BaseException) -> str:
     """An exception's class, and its text if it has any."""
     name, text = type(error).__qualname__, str(error)
     return f"{name}: {text}" if text else name
+
+
+def _object(field: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidArgumentError(field, value, "a dict of JSON values")
+    return dict(value)
 
 
 def _why(error: Exception) -> str:

@@ -186,7 +186,8 @@ class Runs:
             InvalidArgumentError, DuplicateRunError, InvokeDepthExceededError: as :meth:`start`, on entering.
         """
         named = uuid4().hex if run_id is None else run_id
-        info = RunInfo(named, skill_id, caller_id, channel_id, inputs or {}, parent_run_id, root_run_id)
+        given = {} if inputs is None else inputs
+        info = RunInfo(named, skill_id, caller_id, channel_id, given, parent_run_id, root_run_id)
         return RecordedRun(self._audit(), partial(open_partition, self._engine), info)
 
     def purge_older_than(self, cutoff: datetime, *, actor: str | None = None) -> int:
