@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keyledger.adapters.cli.demo import recorded_chapters
-from keyledger.adapters.cli.demo_story import CHAPTERS
+from keyledger.adapters.cli.demo_runs import ASKED
+from keyledger.adapters.cli.demo_story import CHAPTERS, TRY_NEXT
 from tests.e2e.cli import Run
 
 
@@ -21,6 +22,7 @@ def test_the_demo_tells_its_story_in_80_columns(run: Run) -> None:
         "revision_conflict",
         "quota_exceeded — 328/400 bytes used; ask admin for higher quota",
         "system:expiry",
+        "└── r-202  fare-scout  ok  3 m 00 s  2,890 tokens  4 writes",
         "billing-helper       6     3    230        400",
         "export KEYLEDGER_URL=sqlite:///keyledger-demo.db",
     ):
@@ -30,8 +32,8 @@ def test_the_demo_tells_its_story_in_80_columns(run: Run) -> None:
 
 def test_what_the_demo_tells_to_try_works(run: Run) -> None:
     told = run("demo").out.splitlines()
-    url = told[-4].partition("=")[2]
-    for command in told[-3:]:
+    url = told[-1 - len(TRY_NEXT)].partition("=")[2]
+    for command in told[-len(TRY_NEXT) :]:
         done = run(*command.split()[1:], KEYLEDGER_URL=url)
         assert done.status == 0
         assert done.out
@@ -46,6 +48,19 @@ def test_the_demos_content_is_the_same_every_time(run: Run) -> None:
     assert first == content("two.db")
     refused = [answer["error"] for *_, answer in first if not answer["ok"]]
     assert refused == ["access_denied", "access_denied", "revision_conflict", "quota_exceeded"]
+
+
+def test_the_runs_of_the_demo_are_audited_with_their_calls(run: Run) -> None:
+    run("demo")
+    url = ("--url", "sqlite:///keyledger-demo.db")
+    runs = run("runs", "list", *url, "--json").json["runs"]
+    assert {each["id"]: each["status"] for each in runs} == dict.fromkeys(ASKED, "ok") | {"r-310": "error"}
+    assert {each["id"]: each["parent_run_id"] for each in runs if each["parent_run_id"]} == {
+        "r-201": "r-200",
+        "r-202": "r-200",
+    }
+    logs = run("runs", "show", "r-310", *url, "--json").json["logs"]
+    assert [log["payload"].get("error") for log in logs] == [None, "access_denied"] * 2
 
 
 def test_the_session_is_a_file_that_exec_takes_as_it_is(run: Run) -> None:

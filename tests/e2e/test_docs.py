@@ -246,7 +246,8 @@ def test_every_field_of_a_result_is_in_the_reference(record: type) -> None:
 def commands(group: Any = None, above: str = "") -> dict[str, Any]:
     """Every command by its name; one of a group has the group's name before its own."""
     found: dict[str, Any] = {}
-    for name, command in (group or typer.main.get_command(app)).commands.items():
+    top: Any = group or typer.main.get_command(app)
+    for name, command in top.commands.items():
         is_group = hasattr(command, "commands")
         found |= commands(command, f"{above}{name} ") if is_group else {f"{above}{name}": command}
     return found

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keyledger.adapters.cli.demo_runs import SessionRuns
 from keyledger.adapters.cli.demo_story import Call, tell_chapter, tell_end, tell_start
 from keyledger.adapters.cli.exec import answers
 from keyledger.adapters.cli.output import print_json
@@ -58,12 +60,13 @@ def replay_demo(
     chapters = recorded_chapters()
     clock = SessionClock(sum(map(len, chapters)))
     with Session(url).open(clock=clock) as ledger:
+        runs = SessionRuns(ledger, (_fields(line)["invocation"]["run_id"] for line in chain(*chapters)))
         ledger.partition("billing-helper", actor="admin").set_quota(QUOTA_BYTES)
         if not session.as_json:
             tell_start(into)
         calls = list[Call]()
         for number, chapter in enumerate(chapters):
-            done = list(replayed(ledger, clock, chapter))
+            done = list(replayed(ledger, clock, runs, chapter))
             calls += done
             if not session.as_json:
                 tell_chapter(number, done)
@@ -79,13 +82,20 @@ def recorded_chapters() -> list[list[bytes]]:
     return [chapter.splitlines() for chapter in text.split(b"\n\n")]
 
 
-def replayed(ledger: Ledger, clock: SessionClock, lines: Iterable[bytes]) -> Iterator[Call]:
+def replayed(ledger: Ledger, clock: SessionClock, runs: SessionRuns, lines: Iterable[bytes]) -> Iterator[Call]:
     """Each line's call, when exec has answered it."""
     for line in lines:
         clock.advance()
-        call: Any = parse_json(line)
+        call = _fields(line)
+        runs.before(call["invocation"])
         for answer in answers(ledger, [line]):
-            yield Call(clock.now(), call["tool"], call["args"], call["invocation"], answer)
+            done = Call(clock.now(), call["tool"], call["args"], call["invocation"], answer)
+            runs.after(done)
+            yield done
+
+
+def _fields(line: bytes) -> Any:
+    return parse_json(line)
 
 
 def _make_room(file: Path, *, force: bool) -> None:

@@ -26,6 +26,8 @@ from keyledger.adapters.cli.output import (
     ttl,
     versions_table,
 )
+from keyledger.adapters.cli.run_output import drawn
+from keyledger.adapters.cli.run_tree import branches
 from keyledger.domain.ledger import Ledger
 
 
@@ -94,10 +96,12 @@ CHAPTERS = (
 
 TRY_NEXT = (
     "history draft:letter -p billing-helper",
-    "list -p trip-planner --scope root_run:r-200",
+    "runs list --skill weather-desk",
+    "runs show r-310",
     "get plan:ada -p trip-planner --json",
 )
 STORY_KEY = ("weather-desk", "forecast:rome")
+STORY_RUN = "r-200"
 
 
 def tell_start(file: str) -> None:
@@ -119,12 +123,16 @@ def tell_chapter(number: int, calls: Sequence[Call]) -> None:
 
 
 def tell_end(ledger: Ledger, calls: Sequence[Call], url: str) -> None:
-    """Show what stands in the ledger now, and name three commands to go on with."""
+    """Show what stands in the ledger now, and name some commands to go on with."""
     _heading("What stands in the ledger now", "by partition and scope")
     out().print(_values(ledger, calls))
     partition, key = STORY_KEY
     _heading(f"The history of {key}", "each change is an event: by whom, in which run")
     out().print(versions_table(ledger.partition(partition).history(key), _clock))
+    _heading("Who called whom", "each run with its time, its tokens and what it wrote")
+    tree = branches(ledger.runs.tree(STORY_RUN))
+    writes = ledger.runs.count_writes([run.id for run, _, _ in tree])
+    out().print(drawn(tree, STORY_RUN, writes, calls[-1].time))
     _heading("Usage against quota", "__root_run__ is what dispatch trees share")
     out().print(partitions_table(ledger.partitions()))
     _heading("What was refused", "nothing of it was written")
