@@ -25,8 +25,8 @@ _Place: TypeAlias = tuple[str, str]
 _TREE_SCOPE = "root_run:"
 _START: _Place = ("", "")
 _EVER = datetime.min.replace(tzinfo=UTC)
-_PER_COMMAND = 500
 _PAGE = 500
+_PER_COMMAND = 100  # their values are read along: 64 KiB each at most, twice
 
 
 class RunSweeper:
