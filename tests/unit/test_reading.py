@@ -275,11 +275,33 @@ def test_the_thread_of_a_recorder_that_nobody_holds_ends(writer: Writer) -> None
     assert not thread.is_alive()
 
 
-def test_after_closing_no_thread_begins(recorder: ReadRecorder) -> None:
-    before = workers()
+def test_after_closing_no_thread_begins(recorder: ReadRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", begun.append)
     recorder.close()
     recorder.note("run:r-1", [read(1)])
-    assert workers() <= before
+    assert begun == []
+
+
+def test_readers_that_come_first_together_begin_one_thread(
+    recorder: ReadRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[threading.Thread] = []
+    really_start = threading.Thread.start
+    others = [threading.Thread(target=recorder.note, args=("run:r-1", [read(number)])) for number in range(5)]
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread)
+        if len(begun) == 1:
+            for other in others:
+                really_start(other)
+        really_start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    recorder.note("run:r-1", [read(9)])
+    for other in others:
+        other.join(10)
+    assert len(begun) == 1
 
 
 @pytest.mark.usefixtures("no_threads")
