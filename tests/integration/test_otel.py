@@ -27,6 +27,7 @@ from keyledger.adapters.otel import spans
 from keyledger.adapters.otel.spans import SCHEMA_URL, OpenTelemetry
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
+from keyledger.domain.telemetry import Tracing
 
 Reopen = Callable[..., keyledger.Ledger]
 
@@ -486,16 +487,27 @@ def test_the_span_of_another_process_is_looked_up_once(
 
 
 class Broken(OpenTelemetry):
-    """Fails at whatever it is asked."""
+    """Active, and fails at whatever else it is asked."""
+
+    def __init__(self, *, fails_late: bool) -> None:
+        super().__init__(TracerProvider())
+        self._works = {"active", "begin_run", "enter_run", "begin_call"} if fails_late else {"active"}
 
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("_"):
+        if not name.startswith("_") and name not in self._works:
             raise RuntimeError(f"no {name}")
-        return super().__getattribute__(name)
+        found = super().__getattribute__(name)
+        return (lambda *_: self._fails) if name in {"enter_run", "begin_call"} else found
+
+    def _fails(self, *_told: Any) -> None:
+        raise RuntimeError("too late")
 
 
-def test_no_failure_of_tracing_breaks_a_run(reopen: Reopen, caplog: pytest.LogCaptureFixture) -> None:
-    with reopen(telemetry=Broken()) as ledger:
+@pytest.mark.parametrize(("fails_late", "first"), [(False, "no begin_run"), (True, "too late")])
+def test_no_failure_of_tracing_breaks_a_run(
+    reopen: Reopen, caplog: pytest.LogCaptureFixture, first: str, *, fails_late: bool
+) -> None:
+    with reopen(telemetry=Broken(fails_late=fails_late)) as ledger:
         with ledger.runs.record("weather", run_id="r") as run:
             run.on_tool("search", {})
             call_tool(ledger, "kv_set", {"key": "a", "value": 1}, invocation("r"))
@@ -505,7 +517,7 @@ def test_no_failure_of_tracing_breaks_a_run(reopen: Reopen, caplog: pytest.LogCa
         assert ledger.runs.get("r2").status == "error"
         assert ledger.runs.failures == 0
     assert [record.getMessage() for record in caplog.records] == [
-        "tracing failed, and the runs go on without it: RuntimeError: no begin_run"
+        f"tracing failed, and the runs go on without it: RuntimeError: {first}"
     ]
 
 
@@ -543,14 +555,12 @@ def test_a_context_that_a_block_left_is_as_it_was(ledger: keyledger.Ledger) -> N
 
 
 @pytest.mark.parametrize(
-    ("program", "imported"),
-    [
-        ("", False),
-        ("import opentelemetry.trace", True),
-        ("import os; os.environ['OTEL_PYTHON_TRACER_PROVIDER'] = 'sdk_tracer_provider'", True),
-    ],
+    ("program", "provider", "imported"),
+    [("", "", False), ("import opentelemetry.trace", "", True), ("", "sdk_tracer_provider", True)],
 )
-def test_opentelemetry_is_imported_by_who_uses_it(program: str, *, imported: bool, tmp_path: Path) -> None:
+def test_opentelemetry_is_imported_by_who_uses_it(
+    program: str, provider: str, *, imported: bool, tmp_path: Path
+) -> None:
     script = f"""
 import sys
 import keyledger
@@ -569,7 +579,28 @@ with keyledger.open("sqlite:///{tmp_path}/l.db") as ledger:
     assert ("keyledger.adapters.otel.spans" in sys.modules) is {imported}
     assert bool(found()) is {imported}
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env={**os.environ})
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    if provider:
+        environment["OTEL_PYTHON_TRACER_PROVIDER"] = provider
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)
+
+
+def test_telemetry_that_cannot_be_loaded_is_tried_once(caplog: pytest.LogCaptureFixture) -> None:
+    tried: list[int] = []
+
+    def load() -> OpenTelemetry:
+        tried.append(1)
+        raise ImportError("half installed")
+
+    tracing = Tracing(load, lambda _: None)
+    for _ in range(3):
+        with tracing.call("search", {}, None) as call:
+            call.result = 1
+        assert call.result == 1
+    assert len(tried) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "tracing failed, and the runs go on without it: ImportError: half installed"
+    ]
 
 
 def test_without_the_extra_nothing_of_it_is_imported(tmp_path: Path) -> None:

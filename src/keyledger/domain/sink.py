@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Protocol
 
 from keyledger.domain.run_records import RunInfo, RunStats
@@ -63,17 +62,9 @@ class Sink(Protocol):
 
 
 class _NullCall(CallResult):
-    """A tool call of which nothing is kept; its own context."""
+    """A tool call of which nothing is kept."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        pass
-
-    def __enter__(self) -> CallResult:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
         pass
 
 

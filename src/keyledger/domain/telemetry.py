@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.run import Outcome
@@ -112,6 +113,14 @@ class CallResult:
     result: Any = None
     error: str | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
 
 class Tracing:
     """Telemetry that cannot break what it watches: its failures are reported, each kind once."""
@@ -149,33 +158,55 @@ class Tracing:
         leave = self._safely(lambda telemetry: telemetry.enter_run(run_id), _nothing)
         return lambda: self._safely(lambda _: leave(), None)
 
-    @contextmanager
     def call(
         self, tool: str, args: Mapping[str, Any], run_id: str | None, store: str | None = None
-    ) -> Iterator[CallResult]:
-        """Trace the body as a call of ``tool`` by a run."""
-        call, said = TracedCall(tool, args, run_id, store), CallResult()
+    ) -> AbstractContextManager[CallResult]:
+        """Trace the body as a call of ``tool`` by a run; ``store`` as in :class:`TracedCall`."""
+        if self._found() is None or not self._safely(_is_active, default=False):
+            return CallResult()
+        return self._traced(TracedCall(tool, args, run_id, store))
+
+    @contextmanager
+    def _traced(self, call: TracedCall) -> Iterator[CallResult]:
         end = self._safely(lambda telemetry: telemetry.begin_call(call, self._find), _UNTRACED_CALL)
-        failure: BaseException | None = None
+        said, failure = CallResult(), None
         try:
             yield said
         except BaseException as error:
             failure = error
             raise
         finally:
-            self._safely(lambda _: end(said.result, said.error if failure is None else failure), None)
+            self._safely(lambda _: end(said.result, failure or said.error), None)
+
+    def _found(self) -> Telemetry | None:
+        if self._loaded is None:
+            try:
+                self._loaded = self._load()
+            except Exception as error:  # noqa: BLE001 - whatever tracing raises, runs go on
+                self._load = no_telemetry
+                self._report(error)
+        return self._loaded
 
     def _safely(self, do: Callable[[Telemetry], T], default: T) -> T:
-        try:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return default if self._loaded is None else do(self._loaded)
-        except Exception as error:  # noqa: BLE001 - whatever tracing raises, runs go on
-            kind = type(error).__name__
-            if kind not in self._reported:
-                self._reported.add(kind)
-                _log.warning("tracing failed, and the runs go on without it: %s: %s", kind, error)
+        telemetry = self._found()
+        if telemetry is None:
             return default
+        try:
+            return do(telemetry)
+        except Exception as error:  # noqa: BLE001 - whatever tracing raises, runs go on
+            self._report(error)
+            return default
+
+    def _report(self, error: Exception) -> None:
+        """Tell the log, once for each kind."""
+        kind = type(error).__name__
+        if kind not in self._reported:
+            self._reported.add(kind)
+            _log.warning("tracing failed, and the runs go on without it: %s: %s", kind, error)
+
+
+def _is_active(telemetry: Telemetry) -> bool:
+    return telemetry.active()
 
 
 def _nothing() -> None:

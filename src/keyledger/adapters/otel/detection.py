@@ -10,17 +10,21 @@ from keyledger.domain.telemetry import LoadTelemetry, Telemetry, no_telemetry
 
 
 def detected() -> LoadTelemetry:
-    """What finds OpenTelemetry where the extra is installed; what finds nothing elsewhere."""
-    return no_telemetry if find_spec("opentelemetry") is None else _loaded
+    """What finds OpenTelemetry where the extra is installed; what finds nothing elsewhere.
 
-
-def _loaded() -> Telemetry | None:
-    """OpenTelemetry's spans, once this program has imported its API, or the environment names a provider.
-
-    As long as it has not, no provider can have been set, and the import would cost 40 ms for nothing.
+    It finds it once the program has imported its API, or at once if the environment names a provider: before that
+    no provider can have been set, and the import would cost 40 ms for nothing.
     """
-    if "opentelemetry.trace" not in sys.modules and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ:
-        return None
+    if find_spec("opentelemetry") is None:
+        return no_telemetry
+    return _loaded if "OTEL_PYTHON_TRACER_PROVIDER" in os.environ else _loaded_by_others
+
+
+def _loaded_by_others() -> Telemetry | None:
+    return _loaded() if "opentelemetry.trace" in sys.modules else None
+
+
+def _loaded() -> Telemetry:
     from keyledger.adapters.otel.spans import OpenTelemetry  # noqa: PLC0415 - see above
 
     return OpenTelemetry()
