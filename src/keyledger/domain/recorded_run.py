@@ -28,7 +28,7 @@ class RecordedRun(RunRecorder):
         super().__init__(audit, info)
         self._open_partition = open_partition
         self._output, self._status = "", ""
-        self._leave: Callable[[], None] = _nothing
+        self._leave: Callable[[], None]
 
     @property
     def output(self) -> str:
@@ -72,23 +72,15 @@ class RecordedRun(RunRecorder):
             status, text, kind = _status_by(error), described(error), error_type(error)
         self._close(RunStats(self._status or status, self._output, text), kind)
 
-    def enter(self) -> None:
-        """Make the run's span the current one of this thread or task."""
-        self._leave = self._audit.tracing.enter_run(self.id)
-
-    def leave(self) -> None:
-        """Make that span current which was before."""
-        self._leave()
-
     def __enter__(self) -> Self:
         self.begin()
-        self.enter()
+        self._leave = self._audit.tracing.enter_run(self.id)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.leave()
+        self._leave()
         self.end(error)
 
 
@@ -96,7 +88,3 @@ def _status_by(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     return "error" if isinstance(error, Exception) else "preempted"
-
-
-def _nothing() -> None:
-    pass
