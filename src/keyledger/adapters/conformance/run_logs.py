@@ -30,14 +30,14 @@ class RunLogContract(Fixtures):
 
     # ------------------------------------------------------------------------------------------ log
 
-    @pytest.mark.parametrize("event_type", LOG_TYPES)
-    def test_a_line_gets_the_next_number_and_the_time(
-        self, runs: Runs, clock: ManualClock, event_type: str
-    ) -> None:
+    def test_a_line_gets_the_next_number_and_the_time(self, runs: Runs, clock: ManualClock) -> None:
         begin(runs, "r-1")
         clock.advance(1)
-        told = [runs.append_log(RunLog("r-1", event_type, {"n": number})) for number in range(3)]
-        assert told == [RunLog("r-1", event_type, {"n": n}, n + 1, clock.now()) for n in range(3)]
+        told = [runs.append_log(RunLog("r-1", event_type, {"of": event_type})) for event_type in LOG_TYPES]
+        assert told == [
+            RunLog("r-1", event_type, {"of": event_type}, number, clock.now())
+            for number, event_type in enumerate(LOG_TYPES, 1)
+        ]
         assert list(runs.logs("r-1")) == told
 
     def test_the_time_of_a_line_is_the_ledgers_to_say(self, runs: Runs) -> None:
