@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -217,6 +217,25 @@ def test_threads_share_a_recorder(ledger: keyledger.Ledger) -> None:
     assert answered == called
     run = ledger.runs.get("r")
     assert (run.tool_calls_count, run.total_input_tokens) == (threads * each, threads * each)
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent(ledger: keyledger.Ledger, audit: BrittleRuns) -> None:
+    recorder = ledger.runs.record("weather", run_id="r")
+    assert recorder.begin()
+
+    def goes_on() -> None:
+        recorder.on_step({"n": 1})
+        audit.outage = StorageUnavailableError("gone")
+        recorder.on_step({"n": 2})
+
+    with ledger.runs._failures.lock:  # as a thread may that is not in the child
+        ledger.reset_after_fork()
+        child = Thread(target=goes_on, daemon=True)
+        child.start()
+        child.join(30)
+        assert not child.is_alive()
+    assert lines(ledger) == [("step", {"n": 1})]
+    assert recorder.failures == ledger.runs.failures == 1
 
 
 # ------------------------------------------------------------------------------------------- failures

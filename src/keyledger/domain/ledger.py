@@ -220,6 +220,7 @@ class Ledger:
         self.storage.reset()
         self._writer.reset()
         self._run_writer.reset()
+        self.runs.reset_after_fork()
         self._engine.reads.reset()
 
     def close(self) -> None:

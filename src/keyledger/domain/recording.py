@@ -27,15 +27,22 @@ _log = logging.getLogger("keyledger")
 
 
 class Failures:
-    """Counts what could not be recorded, over all runs of a ledger."""
+    """Counts what could not be recorded, over all runs of a ledger.
+
+    ``lock`` is for whatever recorders count: one for all, so that a forked child can let go of it.
+    """
 
     def __init__(self) -> None:
         self.total = 0
-        self._lock = Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start with a lock that nobody holds, as in a forked child."""
+        self.lock = Lock()
 
     def count(self) -> None:
         """One more."""
-        with self._lock:
+        with self.lock:
             self.total += 1
 
 
@@ -71,7 +78,6 @@ class RunRecorder:
         self._error = ""
         self._stats: RunStats | None = None
         self._closed = False
-        self._lock = Lock()
         self._reported: set[tuple[str, type[Exception]]] = set()
 
     def begin(self) -> bool:
@@ -99,7 +105,7 @@ class RunRecorder:
     ) -> None:
         """Log a step and the tokens that it took; they are summed up for the run."""
         used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "thinking_tokens": thinking_tokens}
-        with self._lock:
+        with self._audit.failures.lock:
             self.steps += 1
         self._append("step", lambda: self._add(used) | _object("payload", payload or {}))
 
@@ -114,26 +120,36 @@ class RunRecorder:
 
         An exception that leaves the body is logged as the call's error, and goes on.
         """
-        self.count_call()
-        of: dict[str, Any] = {"tool": tool}
-        sequence = self._append("tool_call", lambda: of | {"args": _object("args", args)}, **of)
-        if sequence is not None:
-            of |= {"call": sequence}
+        of = self.begin_call(tool, args)
         try:
             with self._audit.tracing.call(tool, args, self.id) as call:
                 yield call
         except BaseException as error:
-            failure = {"ok": False, "error": error_type(error), "message": str(error)}
-            self._append("tool_result", lambda: of | failure, **of)
+            self.end_call(of, error)
             raise
-        outcome = {"ok": True, "result": call.result}
-        if call.error is not None:
-            outcome = {"ok": False, "error": TOOL_ERROR, "message": call.error}
-        self._append("tool_result", lambda: of | outcome, **of)
+        self.end_call(of, call)
+
+    def begin_call(self, tool: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Count and log a tool call that begins; what :meth:`end_call` is to be given of it."""
+        self.count_call()
+        of: dict[str, Any] = {"tool": tool}
+        sequence = self._append("tool_call", lambda: of | {"args": _object("args", args)}, **of)
+        return of if sequence is None else of | {"call": sequence}
+
+    def end_call(self, of: dict[str, Any], outcome: CallResult | BaseException) -> None:
+        """Log what a tool call came to."""
+        said: dict[str, Any]
+        if isinstance(outcome, BaseException):
+            said = {"ok": False, "error": error_type(outcome), "message": str(outcome)}
+        elif outcome.error is not None:
+            said = {"ok": False, "error": TOOL_ERROR, "message": outcome.error}
+        else:
+            said = {"ok": True, "result": outcome.result}
+        self._append("tool_result", lambda: of | said, **of)
 
     def count_call(self) -> None:
         """Count a tool call that somebody else has logged in the run."""
-        with self._lock:
+        with self._audit.failures.lock:
             self.tool_calls += 1
 
     def on_error(self, message: str) -> None:
@@ -155,7 +171,7 @@ class RunRecorder:
         """Add what a step used to the sums; those that are not 0."""
         for name, count in used.items():
             arguments.check_integer(name, count, 0)
-        with self._lock:
+        with self._audit.failures.lock:
             for name, count in used.items():
                 setattr(self, name, getattr(self, name) + count)
         return {name: count for name, count in used.items() if count}
@@ -180,7 +196,7 @@ class RunRecorder:
         if self._run is None or self._closed:
             return
         try:
-            with self._lock:
+            with self._audit.failures.lock:
                 if self._stats is None:
                     said = stats or RunStats("error" if self._error else "ok", error=self._error)
                     self._stats = self._completed(said, self._run)
@@ -209,7 +225,7 @@ class RunRecorder:
 
     def _failed(self, what: str, error: Exception) -> None:
         kind = (what, type(error))
-        with self._lock:
+        with self._audit.failures.lock:
             self.failures += 1
             first = kind not in self._reported
             self._reported.add(kind)

@@ -76,6 +76,10 @@ class Runs:
         """What makes spans of runs and tool calls, for adapters; its shape is no promise."""
         self._failures = Failures()
         self._live: WeakValueDictionary[str, RunRecorder] = WeakValueDictionary()
+        self.audit = Audit(
+            self.start, self.append_log, self._finish, engine.clock, self.tracing, self._failures, self._live
+        )
+        """What recorders write with, for adapters; its shape is no promise."""
         self.tool_log = ToolLog(engine.codec, self.exists, self._append_tool_line, self._failures)
         """What logs tool calls, for adapters; its shape is no promise."""
 
@@ -88,6 +92,10 @@ class Runs:
     def unrecorded_reads(self) -> int:
         """How many reads this process could not record: the log says why, once for each run."""
         return self._engine.reads.unrecorded
+
+    def reset_after_fork(self) -> None:
+        """In a forked child, let go of what threads of the parent may hold."""
+        self._failures.reset()
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -164,7 +172,7 @@ class Runs:
 
     def sink(self) -> Sink:
         """What an executor plugs in to have its runs recorded here: see :class:`Recorder`."""
-        return RunSink(self._audit())
+        return RunSink(self.audit)
 
     def record(
         self,
@@ -188,7 +196,7 @@ class Runs:
         named = uuid4().hex if run_id is None else run_id
         given = {} if inputs is None else inputs
         info = RunInfo(named, skill_id, caller_id, channel_id, given, parent_run_id, root_run_id)
-        return RecordedRun(self._audit(), partial(open_partition, self._engine), info)
+        return RecordedRun(self.audit, partial(open_partition, self._engine), info)
 
     def purge_older_than(self, cutoff: datetime, *, actor: str | None = None) -> int:
         """Take every run that started strictly before ``cutoff`` out of the ledger, running or not; how many.
@@ -350,10 +358,6 @@ class Runs:
         return Page(shown, self._next(*found[limit - 1][1:5]) if len(found) > limit else None)
 
     # ----------------------------------------------------------------------------------- internals
-
-    def _audit(self) -> Audit:
-        clock = self._engine.clock
-        return Audit(self.start, self.append_log, self._finish, clock, self.tracing, self._failures, self._live)
 
     def _append_tool_line(self, log: RunLog) -> RunLog:
         """Append a line about a call of a key tool; if a recorder has the run, it counts the call."""
