@@ -64,13 +64,17 @@ if typing.TYPE_CHECKING:
     from keyledger.adapters.aio.batch import AsyncPendingBatch
     from keyledger.adapters.aio.ledger import AsyncLedger
     from keyledger.adapters.aio.partition import AsyncPartition
+    from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncRunRecorder, AsyncSink
     from keyledger.adapters.aio.runs import AsyncRuns
 
 _WITH_ASYNCIO = {
     "AsyncLedger": "ledger",
     "AsyncPartition": "partition",
     "AsyncPendingBatch": "batch",
+    "AsyncRecordedRun": "recording",
+    "AsyncRunRecorder": "recording",
     "AsyncRuns": "runs",
+    "AsyncSink": "recording",
 }
 
 
@@ -86,7 +90,10 @@ __all__ = [
     "AsyncLedger",
     "AsyncPartition",
     "AsyncPendingBatch",
+    "AsyncRecordedRun",
+    "AsyncRunRecorder",
     "AsyncRuns",
+    "AsyncSink",
     "DuplicateRunError",
     "DuplicateSequenceError",
     "Entry",

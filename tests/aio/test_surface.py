@@ -15,7 +15,12 @@ PAIRS = [
     (keyledger.PendingBatch, keyledger.AsyncPendingBatch),
     (keyledger.Runs, keyledger.AsyncRuns),
 ]
-NOT_AWAITED = {("AsyncLedger", "partition"), ("AsyncPartition", "batch")}
+NOT_AWAITED = {
+    ("AsyncLedger", "partition"),
+    ("AsyncPartition", "batch"),
+    ("AsyncRuns", "record"),
+    ("AsyncRuns", "sink"),
+}
 """What only makes an object; so does everything of a batch."""
 
 
@@ -47,6 +52,26 @@ def test_a_member_takes_and_returns_the_same(plain: type, awaited: type, name: s
     else:
         assert inspect.iscoroutinefunction(ours) is (awaited is not keyledger.AsyncPendingBatch)
         assert signature.return_annotation == expected.return_annotation
+
+
+@pytest.mark.parametrize(
+    ("plain", "awaited"),
+    [
+        (keyledger.Recorder, keyledger.AsyncRunRecorder),
+        (keyledger.RunRecorder, keyledger.AsyncRunRecorder),
+        (keyledger.RecordedRun, keyledger.AsyncRecordedRun),
+        (keyledger.Sink, keyledger.AsyncSink),
+    ],
+)
+def test_what_records_a_run_is_there_with_the_same_parameters(plain: type, awaited: type) -> None:
+    for_others = {"count_call", "begin_call", "end_call", "reset"}
+    for name in members(plain) - for_others:
+        ours, theirs = inspect.getattr_static(awaited, name), vars(plain)[name]
+        if inspect.isfunction(theirs):
+            assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters
+            assert inspect.iscoroutinefunction(ours) or name in {"on_tool_call", "partition"}
+        else:
+            assert type(ours) is type(theirs)
 
 
 def test_both_ways_to_open_take_the_same() -> None:

@@ -16,6 +16,7 @@ from keyledger.domain.errors import (
     InvokeDepthExceededError,
     KeyledgerError,
     RunNotFoundError,
+    StorageError,
 )
 from keyledger.domain.kv import open_partition, version_of
 from keyledger.domain.reading import read_of
@@ -218,6 +219,8 @@ class Runs:
         purged = sum(bool(self._writer.execute(each, Purge(), changed_by=who)) for each in streams)
         if purged:
             self._writer.execute(PURGES_STREAM, CountPurge(purged, before), changed_by=who)
+        elif streams and self._storage.started_before(before, 1) == streams[:1]:
+            raise StorageError(f"the summary of {streams[0]!r} does not match its events; rebuild the ledger")
         return purged if streams else None
 
     # ------------------------------------------------------------------------------------- reading

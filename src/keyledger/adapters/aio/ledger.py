@@ -14,8 +14,8 @@ from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
-from keyledger.domain.ports import Storage
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
+from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.sweeper import RUN_KEYS_RETENTION
 
 
@@ -35,7 +35,7 @@ class AsyncLedger:
         """The audit of runs."""
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> LedgerStorage:
         """What stands underneath, for adapters and their tests; its shape is no promise."""
         return self._ledger.storage
 

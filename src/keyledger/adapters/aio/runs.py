@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncSink
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.records import Page
 from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
 from keyledger.domain.runs import DEFAULT_RUNS, PURGE_BATCH, Runs
+from keyledger.domain.values import JSONValue
 
 
 class AsyncRuns:
@@ -22,6 +24,11 @@ class AsyncRuns:
 
     def __init__(self, runs: Runs, threads: Threads) -> None:
         self._runs, self._threads = runs, threads
+
+    @property
+    def failures(self) -> int:
+        """As ``Runs.failures``."""
+        return self._runs.failures
 
     @property
     def unrecorded_reads(self) -> int:
@@ -41,6 +48,33 @@ class AsyncRuns:
     async def append_log(self, log: RunLog) -> RunLog:
         """As ``Runs.append_log``."""
         return await self._threads.work(partial(self._runs.append_log, log))
+
+    def sink(self) -> AsyncSink:
+        """As ``Runs.sink``: what it gives is awaited, it is not."""
+        return AsyncSink(self._runs.audit, self._threads)
+
+    def record(
+        self,
+        skill_id: str,
+        *,
+        run_id: str | None = None,
+        caller_id: str = "",
+        channel_id: str = "",
+        inputs: Mapping[str, JSONValue] | None = None,
+        parent_run_id: str = "",
+        root_run_id: str = "",
+    ) -> AsyncRecordedRun:
+        """As ``Runs.record``, for ``async with``."""
+        run = self._runs.record(
+            skill_id,
+            run_id=run_id,
+            caller_id=caller_id,
+            channel_id=channel_id,
+            inputs=inputs,
+            parent_run_id=parent_run_id,
+            root_run_id=root_run_id,
+        )
+        return AsyncRecordedRun(run, self._runs.tracing, self._threads)
 
     async def purge_older_than(self, cutoff: datetime, *, actor: str | None = None) -> int:
         """As ``Runs.purge_older_than``; cancelled, it ends after the batch of 500 runs that it is at."""
