@@ -98,7 +98,8 @@ class SweepReport:
     """What one sweep did; what another process did at the same time is not counted here.
 
     ``expired`` entries ended, ``run_keys`` of finished runs and trees deleted, ``runs_purged``, request ids
-    forgotten, bytes of global quota taken back. ``complete`` is False where the limit was reached first: sweep again.
+    forgotten, bytes of global quota taken back. ``complete`` is False where the limit was reached first: sweep
+    again.
     """
 
     expired: int
