@@ -42,6 +42,7 @@ def everything(runs: keyledger.Runs) -> list[Any]:
     return [runs.filtered(), logs, runs.tree("r-2"), runs.children("r-1"), runs.reads("r-1"), runs.purges()]
 
 
+ALL_PURGED = "UPDATE run_head SET purged = (SELECT purged FROM run_head WHERE run_id = 'run:r-0')"
 DAMAGE = [
     "UPDATE runs SET status = 'ok' WHERE run_id = 'run:r-1'",
     "UPDATE runs SET finished_at = NULL WHERE run_id = 'run:r-1'",
@@ -58,7 +59,7 @@ DAMAGE = [
     "UPDATE run_head SET revision = revision + 1 WHERE run_id = 'run:r-1'",
     "UPDATE run_head SET last_recorded_at = NULL WHERE run_id = 'run:r-1'",
     "UPDATE run_head SET sequences = (SELECT sequences FROM run_head WHERE run_id = 'run:r-2')",
-    "UPDATE run_head SET purged = (SELECT purged FROM run_head WHERE run_id = 'run:r-0')",
+    ALL_PURGED,
     "UPDATE run_head SET purged = (SELECT purged FROM run_head WHERE run_id = 'run:r-1')",
     "DELETE FROM run_head",
     "UPDATE run_head SET run_id = 'run:ghost' WHERE run_id = 'run:r-2'",
@@ -87,6 +88,18 @@ def test_a_rebuild_reports_and_repairs_rows_of_runs_that_stood_otherwise(
             ledger.runs.start(RunInfo("r-0", "weather"))
         with pytest.raises(keyledger.RunNotFoundError):
             ledger.runs.get("ghost")
+
+
+def test_a_purge_of_what_its_head_calls_purged_asks_for_a_rebuild(
+    options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
+) -> None:
+    with reopen() as ledger, reopen() as other:
+        run_something(ledger)
+        execute(options, ALL_PURGED)
+        with pytest.raises(keyledger.StorageError, match="rebuild the ledger"):
+            other.runs.purge_older_than(START.replace(year=2100))
+        assert ledger.rebuild().differences
+        assert other.runs.purge_older_than(START.replace(year=2100)) == 2
 
 
 def test_encryption_leaves_nothing_that_a_run_said_in_the_database(
