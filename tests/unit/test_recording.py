@@ -154,6 +154,9 @@ def test_a_second_close_changes_nothing(
     recorder.close(RunStats("error"))
     assert storage.runs.load("run:r") == before
     assert ledger.runs.get("r").status == "ok"
+    ledger.runs.finish("r", RunStats("timeout"))  # says somebody who knows better
+    recorder.close()
+    assert ledger.runs.get("r").status == "timeout"
 
 
 def test_a_call_is_logged_before_it_is_made(ledger: keyledger.Ledger) -> None:
