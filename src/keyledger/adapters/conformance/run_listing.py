@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"skill_id": "new"}, []),
     ({"caller_id": "bob"}, ["bob"]),
     ({"channel_id": "slack"}, ["slack"]),
+    ({"status": "running", "top_level_only": True}, ["late"]),
     ({"top_level_only": True}, ["late", "bob", "slack", "error", "ok"]),
     ({"since": moment(1)}, ["child", "late", "bob", "slack", "error"]),
     ({"until": moment(2)}, ["error", "ok"]),
@@ -44,6 +46,16 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"status": "ok", "caller_id": "bob", "channel_id": "slack"}, []),
     ({"caller_id": "ada", "since": moment(4), "include_dry_run": True}, ["child", "late", "dry"]),
 ]
+
+HOLDS: dict[str, tuple[Any, Callable[[Run], bool]]] = {
+    "status": ("ok", lambda run: run.status == "ok"),
+    "skill_id": ("s1", lambda run: run.skill_id == "s1"),
+    "caller_id": ("c1", lambda run: run.caller_id == "c1"),
+    "channel_id": ("h1", lambda run: run.channel_id == "h1"),
+    "top_level_only": (True, lambda run: not run.parent_run_id),
+    "since": (moment(2), lambda run: run.started_at >= moment(2)),
+    "until": (moment(5), lambda run: run.started_at < moment(5)),
+}
 
 
 class RunListingContract(Fixtures):
@@ -109,6 +121,21 @@ class RunListingContract(Fixtures):
             assert ids(runs.filtered(wanted)) == expected, wanted
             assert ids(runs.filtered(wanted, 1, 2)) == expected[1:3], wanted
             assert runs.count_filtered(wanted) == len(expected), wanted
+
+    def test_every_combination_of_what_a_filter_names_holds(self, runs: Runs) -> None:
+        for number in range(32):
+            skill, caller, channel, parent, status = (int(bit) for bit in f"{number:05b}")
+            fields = {"caller_id": f"c{caller}", "channel_id": f"h{channel}", "parent_run_id": "p" * parent}
+            begin(runs, f"r-{number}", number % 7, f"s{skill}", **fields)
+            if status:
+                runs.finish(f"r-{number}", RunStats("ok"))
+        every = runs.filtered(None, 0, 500)
+        for count in range(1, len(HOLDS) + 1):
+            for names in combinations(HOLDS, count):
+                wanted = RunFilter(**{name: HOLDS[name][0] for name in names})
+                expected = [run for run in every if all(HOLDS[name][1](run) for name in names)]
+                assert list(runs.filtered(wanted, 0, 500)) == expected, wanted
+                assert runs.count_filtered(wanted) == len(expected), wanted
 
     def test_without_a_filter_come_the_newest_runs_of_every_surface(self, runs: Runs) -> None:
         for at, channel in enumerate(["", "cli", "slack"]):
