@@ -25,7 +25,7 @@ NOT_AWAITED = {
 
 
 def members(owner: type) -> set[str]:
-    return {name for name in vars(owner) if not name.startswith("_")}
+    return {name for name in dir(owner) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(("plain", "awaited"), PAIRS)
@@ -39,9 +39,9 @@ def test_every_public_member_is_there(plain: type, awaited: type) -> None:
     [(plain, awaited, name) for plain, awaited in PAIRS for name in sorted(members(plain) & members(awaited))],
 )
 def test_a_member_takes_and_returns_the_same(plain: type, awaited: type, name: str) -> None:
-    ours, theirs = getattr(awaited, name), vars(plain)[name]
+    ours, theirs = getattr(awaited, name), inspect.getattr_static(plain, name)
     if not inspect.isfunction(theirs):
-        assert type(vars(awaited)[name]) is type(theirs)
+        assert type(inspect.getattr_static(awaited, name)) is type(theirs)
         return
     signature, expected = inspect.signature(ours), inspect.signature(theirs)
     assert signature.parameters == expected.parameters
@@ -66,7 +66,7 @@ def test_a_member_takes_and_returns_the_same(plain: type, awaited: type, name: s
 def test_what_records_a_run_is_there_with_the_same_parameters(plain: type, awaited: type) -> None:
     for_others = {"count_call", "begin_call", "end_call", "reset"}
     for name in members(plain) - for_others:
-        ours, theirs = inspect.getattr_static(awaited, name), vars(plain)[name]
+        ours, theirs = inspect.getattr_static(awaited, name), inspect.getattr_static(plain, name)
         if inspect.isfunction(theirs):
             assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters
             assert inspect.iscoroutinefunction(ours) or name in {"on_tool_call", "partition"}

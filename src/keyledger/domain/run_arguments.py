@@ -17,7 +17,7 @@ from keyledger.domain.values import check_value, is_utf8
 MAX_PAYLOAD_BYTES = 1_048_576
 """The cap on the JSON text of a run's inputs, of its output or error, and of one log line's payload, in bytes."""
 
-MOST_RUNS = 500
+DEFAULT_RUNS, MOST_RUNS = 50, 500
 
 
 def check_run_id(field: str, run_id: object) -> None:
@@ -141,10 +141,10 @@ def check_filter(wanted: RunFilter | None) -> RunFilter:
     return replace(wanted, since=since, until=until)
 
 
-def clamped(limit: int, default: int) -> int:
-    """``limit`` if it is from 1 to 500, else ``default``."""
+def clamped(limit: int) -> int:
+    """``limit`` if it is from 1 to 500, else 50."""
     arguments.check_integer("limit", limit)
-    return limit if 0 < limit <= MOST_RUNS else default
+    return limit if 0 < limit <= MOST_RUNS else DEFAULT_RUNS
 
 
 def _check_if_any(field: str, text: object) -> None:

@@ -107,7 +107,7 @@ class RunSession(Protocol):
 
 
 class RebuiltRuns(NamedTuple):
-    """Some runs were rebuilt, up to the stream ``last``; ``differences`` are lines, one for each row that differed."""
+    """Some runs were rebuilt, up to the stream ``last``; ``differences`` has a line for each row that differed."""
 
     last: str
     runs: int

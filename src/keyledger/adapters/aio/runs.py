@@ -10,8 +10,9 @@ from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncSink
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.records import Page
+from keyledger.domain.run_arguments import DEFAULT_RUNS
 from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
-from keyledger.domain.runs import DEFAULT_RUNS, PURGE_BATCH, Runs
+from keyledger.domain.runs import PURGE_BATCH, Runs
 from keyledger.domain.values import JSONValue
 
 

@@ -24,10 +24,9 @@ from keyledger.domain import arguments
 from keyledger.domain.arguments import DEFAULT_PAGE
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import Page
-from keyledger.domain.run_arguments import MOST_RUNS
+from keyledger.domain.run_arguments import DEFAULT_RUNS, MOST_RUNS
 from keyledger.domain.run_records import RunFilter
 from keyledger.domain.run_tail import RunTail
-from keyledger.domain.runs import DEFAULT_RUNS
 
 LOOK_EVERY = 0.25
 T = TypeVar("T")
