@@ -93,10 +93,11 @@ def _written(ledger: Ledger, key: str) -> list[RunWrite]:
 
 def _in_pages(runs: Runs, size: int) -> list[tuple[str, str, str]]:
     told, after = list[tuple[str, str, str]](), ""
-    while True:
+    for _ in range(20):
         page = runs.writes("r-1", limit=size, after=after)
         assert len(page) <= size
         told += [(each.partition_id, each.version.scope, each.version.key) for each in page]
         if page.next is None:
-            return told
+            break
         after = str(page.next)
+    return told
