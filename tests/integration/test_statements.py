@@ -40,6 +40,7 @@ WHOLE_LEDGER = {
     "count_run_events",
     "list_run_streams",
     "count_in_motion",
+    "list_followed_indexes",
     "list_relations",
     "read_runs_ddl",
     "read_settled",
@@ -73,7 +74,7 @@ def test_sqlite_accepts_every_statement_and_never_scans_on_the_hot_path(sqlite: 
     for name in DRAFT:
         sqlite.execute(getattr(SQLITE, name))
     for name, text in ON_SQLITE.items():
-        if name in DRAFT:
+        if name in {*DRAFT, "drop_followed_index"}:
             continue
         parameters = dict.fromkeys(re.findall(r":([a-z_]+)", text), 1) or (1,) * text.count("?")
         plan = " / ".join(row[3] for row in sqlite.execute(f"EXPLAIN QUERY PLAN {text}", parameters))

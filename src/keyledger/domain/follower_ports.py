@@ -154,8 +154,8 @@ class FollowerStore(FollowerSession, Protocol):
         """Runs > ``after`` with events that the generation has not read, by stream."""
         ...
 
-    def behind_since(self, target: Target, since: datetime, limit: int) -> list[Span]:
-        """As :meth:`behind`, of the runs whose last event is not before ``since``, oldest first."""
+    def behind_since(self, target: Target, after: tuple[datetime, str], limit: int) -> list[tuple[Span, datetime]]:
+        """As :meth:`behind`, by (time of the last event, stream) > ``after``, each with that time."""
         ...
 
     def draft(self) -> Target:

@@ -34,6 +34,8 @@ def fitting(spans: Sequence[Span], events: Iterable[RunEvent], most_bytes: int =
     sizes: Counter[str] = Counter()
     for event in events:
         sizes[event.originator_id] += _size(event)
+    if sizes.total() <= most_bytes:
+        return len(spans)
     total = 0
     for number, span in enumerate(spans):
         total += sizes[span.stream]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from keyledger.domain.errors import LedgerBusyError, StorageError, StorageUnavailableError
 from keyledger.domain.follower_ports import (
@@ -39,6 +39,7 @@ MOST_SWAPS = 20
 """How often a rebuild tries to swap the tables."""
 
 _PAGE = 5_000
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _EndedError(Exception):
@@ -59,17 +60,12 @@ class Follower:
 
     def catch_up(self) -> None:
         """Read every event that was there when this began; others may follow into the table meanwhile."""
-        target, after = self._store.begin(), ""
         while True:
             try:
-                target, spans = self._page(target, after)
+                self._scan(self._store.begin())
             except TargetMovedError:
-                former, target = target, self._store.present()
-                after = after if target.generation == former.generation else ""
-            else:
-                if not spans:
-                    return
-                after = spans[-1].stream
+                continue
+            return
 
     def follow(
         self,
@@ -129,19 +125,19 @@ class Follower:
 
     def _scan(self, target: Target) -> Target:
         """Compare every head with its cursor, and read what is missing."""
-        after: str | None = ""
-        while after is not None:
-            target, spans = self._page(target, after)
-            after = spans[-1].stream if spans else None
+        if len(self._store.behind(target, "", _PAGE)) == _PAGE:
+            target = self._scan_since(target, _EVER)
+        after = ""
+        while spans := self._store.behind(target, after, _PAGE):
+            target, after = self._read(target, spans, self._store), spans[-1].stream
         return target
 
-    def _page(self, target: Target, after: str) -> tuple[Target, list[Span]]:
-        spans = self._store.behind(target, after, _PAGE)
-        return self._read(target, spans, self._store), spans
-
     def _scan_since(self, target: Target, since: datetime) -> Target:
-        while spans := self._store.behind_since(target, since, _PAGE):
-            target = self._read(target, spans, self._store)
+        """Read what changed since, in the order of time, which most indexes of the table are in as well."""
+        after = (since, "")
+        while found := self._store.behind_since(target, after, _PAGE):
+            spans = [span for span, _ in found]
+            target, after = self._read(target, spans, self._store), (found[-1][1], spans[-1].stream)
         return target
 
     def _read(self, target: Target, spans: Sequence[Span], session: FollowerSession) -> Target:
@@ -152,9 +148,11 @@ class Follower:
             events = session.events(batch, summaries.UNREAD)
             fit = fitting(batch, events)
             done, left = batch[:fit], batch[fit:] + rest
+            if fit < len(batch):
+                streams = {span.stream for span in done}
+                events = [event for event in events if event.originator_id in streams]
             most_runs = min(MOST_RUNS, 2 * fit)
-            streams = {span.stream for span in done}
-            target = _fold(session, target, done, [event for event in events if event.originator_id in streams])
+            target = _fold(session, target, done, events)
             self._progress(_count(done))
         return target
 

@@ -66,7 +66,7 @@ def project(
     if projection not in PROJECTIONS:
         raise InvalidArgumentError("PROJECTION", projection, ", ".join(PROJECTIONS))
     interval = _interval(every)
-    with session.open(create=False) as ledger:
+    with session.open(create=False, synchronous="NORMAL") as ledger:  # what power takes away is read again
         tally = _Tally(into, session.as_json)
         following = session.follower(ledger, into, tally)
         tally.restart()

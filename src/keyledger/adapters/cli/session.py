@@ -8,7 +8,7 @@ import os
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 
 import typer
 
@@ -35,13 +35,24 @@ class Session:
     url: str = DEFAULT_URL
     as_json: bool = False
 
-    def open(self, *, clock: Clock | None = None, create: bool = True) -> Ledger:
+    def open(
+        self,
+        *,
+        clock: Clock | None = None,
+        create: bool = True,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    ) -> Ledger:
         """The ledger, to be used as a context manager; encrypted if KEYLEDGER_CIPHER_KEY is set.
 
         What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger.
         """
         return open(
-            self.url, clock=clock, create=create, cipher=cipher_from_environment(), **limits_from_environment()
+            self.url,
+            clock=clock,
+            create=create,
+            synchronous=synchronous,
+            cipher=cipher_from_environment(),
+            **limits_from_environment(),
         )
 
     def follower(self, ledger: Ledger, into: str, progress: Progress) -> Following:

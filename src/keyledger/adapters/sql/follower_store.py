@@ -236,14 +236,14 @@ class SQLFollower(FollowerReads):
         return None if newest is None else self._rows.to_time(newest)
 
     def behind(self, target: Target, after: str, limit: int) -> list[Span]:
-        return self._behind(self._sql.list_behind, target, after=after, limit=limit)
+        wanted = self._named(generation=target.generation, after=after, limit=limit)
+        return [Span(*row) for row in self._all(self._sql.list_behind, wanted)]
 
-    def behind_since(self, target: Target, since: datetime, limit: int) -> list[Span]:
-        return self._behind(self._sql.list_behind_since, target, since=self._rows.to_column(since), limit=limit)
-
-    def _behind(self, statement: str, target: Target, **parameters: Any) -> list[Span]:
-        found = self._all(statement, self._named(generation=target.generation, **parameters))
-        return [Span(*row) for row in found]
+    def behind_since(self, target: Target, after: tuple[datetime, str], limit: int) -> list[tuple[Span, datetime]]:
+        since, stream = self._rows.to_column(after[0]), after[1]
+        wanted = self._named(generation=target.generation, since=since, after=stream, limit=limit)
+        found = self._all(self._sql.list_behind_since, wanted)
+        return [(Span(*row), self._rows.to_time(changed_at)) for *row, changed_at in found]
 
     def write(self, target: Target, rows: Mapping[str, RunRow | None], spans: Sequence[Span]) -> Target:
         put, removed = self._columns(rows)

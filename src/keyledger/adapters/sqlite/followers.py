@@ -17,10 +17,13 @@ from keyledger.adapters.sql.follower_store import FollowerReads, FollowerSession
 from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import FOLLOWER_SQL
-from keyledger.domain.follower_ports import Span
+from keyledger.domain.follower_ports import Span, Target
 
-_DROPPED = 300
-"""Rows of an old table that are removed in one transaction: each has its place in ten indexes."""
+_CACHE_KIB = 65_536
+"""Of the connection that writes; SQLite's own is 2 MB."""
+
+_DROPPED = 2_000
+"""Rows of an old table that are removed in one transaction."""
 
 
 class _Parameters(FollowerReads):
@@ -74,8 +77,11 @@ class _Session(_Parameters, FollowerSession):
             self._connection.execute("PRAGMA legacy_alter_table = OFF")
 
     def drop(self, table: str) -> None:
-        """Remove some rows of a table, or the table if it has none."""
-        if not self._run(self._on(FOLLOWER_SQL.trim_followed, table), {"limit": _DROPPED}):
+        """Remove an index of a table, or some rows, or the table if it has neither."""
+        indexes = self._all(FOLLOWER_SQL.list_followed_indexes, {"table": table})
+        if indexes:
+            self._run(self._on(FOLLOWER_SQL.drop_followed_index, indexes[0][0]), {})
+        elif not self._run(self._on(FOLLOWER_SQL.trim_followed, table), {"limit": _DROPPED}):
             self._run(self._on(FOLLOWER_SQL.drop_followed, table), {})
 
 
@@ -88,6 +94,11 @@ class SQLiteFollower(_Parameters, SQLFollower):
 
     def _all(self, statement: str, parameters: Mapping[str, Any]) -> list[Any]:
         return self._datastore.fetch(statement, dict(parameters))
+
+    def begin(self) -> Target:
+        with self._datastore.writing() as cursor:  # rows go to places all over ten indexes
+            cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        return super().begin()
 
     def clear(self) -> bool:
         began = monotonic()

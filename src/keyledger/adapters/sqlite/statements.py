@@ -83,6 +83,8 @@ class SQLiteRunStatements(RunStatements):
 class SQLiteFollowerStatements(FollowerStatements):
     """The texts of the statements on followers, by name."""
 
+    drop_followed_index: str
+    list_followed_indexes: str
     put_followed: str
     read_runs_ddl: str
     trim_followed: str

@@ -1,7 +1,8 @@
--- The heads that the index of changes leads to.
-SELECT h.run_id, coalesce(c.revision, 0), h.revision
+-- The heads that the index of changes leads to, in its order: so rows are put near each other in the table's indexes.
+SELECT h.run_id, coalesce(c.revision, 0), h.revision, h.last_recorded_at
 FROM run_head AS h
 LEFT JOIN follower_cursor AS c ON c.name = %(name)s AND c.generation = %(generation)s AND c.run_id = h.run_id
-WHERE h.last_recorded_at >= %(since)s AND h.run_id <> 'run:__purges__' AND h.revision > coalesce(c.revision, 0)
+WHERE (h.last_recorded_at, h.run_id) > (%(since)s, %(after)s) AND h.run_id <> 'run:__purges__'
+    AND h.revision > coalesce(c.revision, 0)
 ORDER BY h.last_recorded_at, h.run_id
 LIMIT %(limit)s
