@@ -24,7 +24,7 @@ from keyledger.domain.run import (
 from keyledger.domain.run_arguments import DEFAULT_RUNS, check_filter, check_run_id, clamped
 from keyledger.domain.run_ports import RunRow
 from keyledger.domain.run_records import Run, RunFilter, RunLog, RunPurge, RunRead, RunWrite
-from keyledger.domain.scope import check_id, partition_of
+from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text, partition_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER
 
 _BEYOND = 2**63 - 1
@@ -67,7 +67,7 @@ class RunQueries:
 
     def by_caller(self, caller_id: str, limit: int = DEFAULT_RUNS) -> tuple[Run, ...]:
         """A caller's runs, newest first, dry runs too."""
-        check_id("caller_id", caller_id)
+        check_text("caller_id", caller_id, MAX_ID_BYTES)
         return self.filtered(RunFilter(caller_id=caller_id, include_dry_run=True), 0, limit)
 
     def filtered(

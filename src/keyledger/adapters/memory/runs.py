@@ -177,7 +177,7 @@ class MemoryRuns:
         with self._locked() as rows:
             known = ((stream, rows.heads[stream]) for stream in streams if stream in rows.heads)
             return [
-                RunStatus(stream, None if state.purged else rows.runs[stream].finished_at, state.purged)
+                RunStatus(stream, rows.runs[stream].finished_at if stream in rows.runs else None, state.purged)
                 for stream, state in known
             ]
 
