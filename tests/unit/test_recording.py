@@ -55,7 +55,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def storage() -> MemoryStorage:
     storage = MemoryStorage(EventMapper())
-    storage.runs = BrittleRuns(storage)
+    storage.runs = BrittleRuns(storage.mapper, storage.recorder)
     return storage
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.memory.recorder import Recorder, read_events
 from keyledger.adapters.run_models import RunModels
 from keyledger.domain.ports import HeadMovedError, HistoryRow, StoredVersion
 from keyledger.domain.run import (
@@ -28,20 +30,17 @@ from keyledger.domain.run_ports import (
 )
 from keyledger.domain.run_records import RunFilter
 
-if TYPE_CHECKING:
-    from keyledger.adapters.memory.storage import MemoryStorage
-
 
 class MemoryRuns:
     """Events and read models of runs in this process's memory."""
 
-    def __init__(self, storage: MemoryStorage) -> None:
-        self._storage = storage
+    def __init__(self, mapper: EventMapper, recorder: Recorder) -> None:
+        self._mapper, self._recorder = mapper, recorder
         self._rows = RunModels()
 
     @contextmanager
     def _locked(self) -> Iterator[RunModels]:
-        with self._storage.locked():
+        with self._recorder.locked():
             yield self._rows
 
     # ------------------------------------------------------------------------------------- session
@@ -57,11 +56,12 @@ class MemoryRuns:
             return head._replace(outcome=run.outcome if run else None)
 
     def events(self, stream: str, after: int, limit: int) -> list[Any]:
-        return self._storage.events(stream, after, limit)
+        with self._locked():
+            return read_events(self._recorder, self._mapper, stream, after, limit)
 
     def commit(self, commit: RunCommit) -> None:
         with self._locked() as rows:
-            stream, mapper, recorder = commit.state.id, self._storage.mapper, self._storage.recorder
+            stream, mapper, recorder = commit.state.id, self._mapper, self._recorder
             if rows.heads.get(stream, RunState(stream)).revision != commit.expected:
                 raise HeadMovedError
             recorder.insert_events([mapper.to_stored_event(commit.event)])
@@ -125,7 +125,7 @@ class MemoryRuns:
         with self._locked():
             found = sorted(row for row in self._written(run_id) if row[0] > after)[:limit]
             return [
-                (stream, StoredVersion(row, self._storage.events(stream, revision - 1, 1)[0]))
+                (stream, StoredVersion(row, self.events(stream, revision - 1, 1)[0]))
                 for (stream, revision, _, _), row in found
             ]
 
@@ -135,7 +135,7 @@ class MemoryRuns:
             return {run_id: count for run_id, count in counts.items() if count}
 
     def _written(self, run_id: str) -> Iterable[tuple[tuple[str, int, str, str], HistoryRow]]:
-        for stream, rows in self._storage.recorder.streams.items():
+        for stream, rows in self._recorder.streams.items():
             for versions in rows.history.values():
                 for row in versions:
                     if row.run_id == run_id:
@@ -167,7 +167,7 @@ class MemoryRuns:
         with self._locked():
             found = {
                 (scope, stream)
-                for stream, rows in self._storage.recorder.streams.items()
+                for stream, rows in self._recorder.streams.items()
                 for scope, _ in rows.entries
                 if scope.startswith("run:")
             }
@@ -203,7 +203,7 @@ class MemoryRuns:
 
     def _streams(self) -> list[str]:
         rows = self._rows
-        stored = {stream for stream in self._storage.recorder.stream_ids() if stream.startswith(STREAM_PREFIX)}
+        stored = {stream for stream in self._recorder.stream_ids() if stream.startswith(STREAM_PREFIX)}
         return sorted(stored | rows.heads.keys() | rows.runs.keys() | rows.reads.keys())
 
     def count_events(self) -> int:

@@ -4,128 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 from typing import Any
 
-from eventsourcing.persistence import StoredEvent
-from eventsourcing.popo import POPOApplicationRecorder
-
 from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.memory.recorder import Recorder, Rows, read_events
 from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.rebuild import differing, differing_heads, rebuilt
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.errors import LedgerClosedError
 from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
 from keyledger.domain.ports import (
     Commit,
-    HeadMovedError,
-    HeadRow,
     HistoryRow,
     Projector,
     ReadEntry,
-    ReadModelChanges,
-    RequestRecord,
     Slice,
     StoredVersion,
     StreamHead,
     UsageRow,
 )
 from keyledger.domain.quota import Lease, Leases
-
-_NO_HEAD = HeadRow(0, 0, 0, None, None, deleted=False)
-
-
-@dataclass
-class _Rows:
-    """The inline read models of one stream."""
-
-    head: HeadRow = _NO_HEAD
-    leases: Leases = Leases()  # noqa: RUF009 - a tuple
-    entries: dict[EntryKey, StoredEntry] = field(default_factory=dict)
-    history: dict[EntryKey, list[HistoryRow]] = field(default_factory=dict)
-    requests: dict[str, RequestRecord] = field(default_factory=dict)
-
-    def write(self, changes: ReadModelChanges) -> None:
-        self.head = changes.head
-        if changes.cleared is not None:
-            event = changes.cleared
-            for scope, key in self.entries:
-                ended = (
-                    scope,
-                    key,
-                    event.originator_version,
-                    "partition_deleted",
-                    0,
-                    event.recorded_at,
-                    None,
-                )
-                self.history[scope, key].append(HistoryRow(*ended, event.changed_by, event.run_id))
-            self.entries.clear()
-        for entry_key, entry in changes.entries:
-            if entry is not None:
-                self.entries[entry_key] = entry
-            else:
-                self.entries.pop(entry_key, None)
-        for row in changes.history:
-            self.history.setdefault((row.scope, row.key), []).append(row)
-
-    def load(self, keys: Sequence[EntryKey]) -> list[tuple[EntryKey, StoredEntry]]:
-        return [(key, self.entries[key]) for key in keys if key in self.entries]
-
-    def now(self, now: datetime) -> datetime:
-        return max(now, self.head.last_recorded_at or now)
-
-    def expired(self, now: datetime) -> list[tuple[EntryKey, StoredEntry]]:
-        due = [item for item in self.entries.items() if item[1].is_expired(now)]
-        return sorted(due, key=lambda item: (item[1].expires_at, item[0]))
-
-    def usage(self, now: datetime) -> UsageRow:
-        expired = self.expired(self.now(now))
-        used = self.head.used_bytes - sum(entry.size for _, entry in expired)
-        return UsageRow(used, self.head.live_keys - len(expired), self.head.max_bytes)
-
-
-class Recorder(POPOApplicationRecorder):
-    """The library's in-memory recorder, which writes the read models under the same lock."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = RLock()
-        self.streams: dict[str, _Rows] = {}
-
-    def _insert_events(
-        self, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **kwargs: Any
-    ) -> Sequence[int] | None:
-        if commit is None:
-            return super()._insert_events(stored_events, **kwargs)
-        with self.lock:
-            rows = self.streams.get(commit.stream, _Rows())
-            known = any(record.request_id in rows.requests for record in commit.requests)
-            if known or (rows.head.revision, rows.leases.version) != (
-                commit.expected,
-                commit.expected_leases,
-            ):
-                raise HeadMovedError
-            returned = super()._insert_events(stored_events)
-            self.streams[commit.stream] = rows
-            rows.write(commit.changes)
-            rows.leases = commit.leases
-            rows.requests.update({record.request_id: record for record in commit.requests})
-            return returned
-
-    def replace_events(self, stream: str, last: int, marker: StoredEvent) -> None:
-        """Put ``marker`` in the place of each event of a stream up to revision ``last``."""
-        with self._database_lock:
-            for version, position in self._stored_events_index[stream].items():
-                if version <= last:
-                    self._stored_events[position] = replace(marker, originator_version=version)
-
-    def stream_ids(self) -> list[str]:
-        """Every stream that has events."""
-        with self._database_lock:
-            return [stream for stream, index in self._stored_events_index.items() if index]
 
 
 class MemoryStorage:
@@ -134,42 +33,32 @@ class MemoryStorage:
     def __init__(self, mapper: EventMapper) -> None:
         self.mapper, self.recorder = mapper, Recorder()
         self._leased: dict[str, tuple[str, Lease]] | None = None
-        self._closed = False
-        self.runs = MemoryRuns(self)
-
-    @contextmanager
-    def locked(self) -> Iterator[dict[str, _Rows]]:
-        """The rows of every stream, while nobody else has them."""
-        if self._closed:
-            raise LedgerClosedError
-        with self.recorder.lock:
-            yield self.recorder.streams
+        self.runs = MemoryRuns(mapper, self.recorder)
 
     # ------------------------------------------------------------------------------------- session
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[MemoryStorage]:  # noqa: ARG002 - one lock for all streams
-        with self.locked():
+        with self.recorder.locked():
             yield self
 
     def load(self, stream: str, keys: Sequence[EntryKey], request_ids: Sequence[str] = ()) -> Slice:
-        with self.locked() as streams:
-            rows = streams.get(stream, _Rows())
+        with self.recorder.locked() as streams:
+            rows = streams.get(stream, Rows())
             known = [rows.requests[each] for each in request_ids if each in rows.requests]
             state = PartitionState(stream, *rows.head).with_entries(rows.load(keys))
             return Slice(state, rows.leases, tuple(known))
 
     def load_expired(self, stream: str, now: datetime, limit: int) -> list[tuple[EntryKey, StoredEntry]]:
-        with self.locked() as streams:
-            return streams.get(stream, _Rows()).expired(now)[:limit]
+        with self.recorder.locked() as streams:
+            return streams.get(stream, Rows()).expired(now)[:limit]
 
     def events(self, stream: str, after: int, limit: int) -> list[PartitionEvent]:
-        with self.locked():
-            stored = self.recorder.select_events(stream, gt=after, limit=limit)
-            return [self.mapper.to_domain_event(each) for each in stored]
+        with self.recorder.locked():
+            return read_events(self.recorder, self.mapper, stream, after, limit)
 
     def commit(self, commit: Commit) -> None:
-        with self.locked():
+        with self.recorder.locked():
             stored = [self.mapper.to_stored_event(event) for event in commit.events]
             self.recorder.insert_events(stored, commit=commit)
 
@@ -180,20 +69,20 @@ class MemoryStorage:
         return found[0] if found else None
 
     def read_entries(self, stream: str, scope: str, keys: Sequence[str]) -> list[ReadEntry]:
-        with self.locked() as streams:
-            rows = streams.get(stream, _Rows())
+        with self.recorder.locked() as streams:
+            rows = streams.get(stream, Rows())
             wanted = [(scope, key) for key in keys]
             return [self._read(rows, key) for key in wanted if key in rows.entries]
 
-    def _read(self, rows: _Rows, key: EntryKey) -> ReadEntry:
+    def _read(self, rows: Rows, key: EntryKey) -> ReadEntry:
         entry = rows.entries[key]
         return ReadEntry(key, entry, rows.head.last_recorded_at or entry.updated_at)
 
     def list_entries(
         self, stream: str, scope: str, prefix: str, after: str, limit: int, now: datetime
     ) -> list[ReadEntry]:
-        with self.locked() as streams:
-            rows = streams.get(stream, _Rows())
+        with self.recorder.locked() as streams:
+            rows = streams.get(stream, Rows())
             keys = sorted(
                 key
                 for key, entry in rows.entries.items()
@@ -205,13 +94,13 @@ class MemoryStorage:
             return [self._read(rows, key) for key in keys[:limit]]
 
     def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
-        with self.locked() as streams:
-            versions = streams.get(stream, _Rows()).history.get((scope, key), [])
+        with self.recorder.locked() as streams:
+            versions = streams.get(stream, Rows()).history.get((scope, key), [])
             found = [row for row in reversed(versions) if row.revision < before][:limit]
             return [StoredVersion(row, self.events(stream, row.revision - 1, 1)[0]) for row in found]
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             created = None
             for row in streams[stream].history[scope, key]:
                 if row.revision <= revision:
@@ -221,28 +110,28 @@ class MemoryStorage:
             return created
 
     def usage(self, stream: str, now: datetime) -> UsageRow:
-        with self.locked() as streams:
-            return streams.get(stream, _Rows()).usage(now)
+        with self.recorder.locked() as streams:
+            return streams.get(stream, Rows()).usage(now)
 
     def streams(self, after: str, limit: int, now: datetime, prefix: str) -> list[StreamHead]:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             used = {name: rows for name, rows in streams.items() if rows.head.revision and not rows.head.deleted}
             names = sorted(name for name in used if name.startswith(prefix) and name > after)
             return [StreamHead(name, used[name].head.revision, used[name].usage(now)) for name in names[:limit]]
 
     def expiring_streams(self, after: str, limit: int, now: datetime) -> list[str]:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             due = sorted(name for name, rows in streams.items() if name > after and rows.expired(rows.now(now)))
             return due[:limit]
 
     def all_streams(self) -> list[tuple[str, int]]:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             return sorted((name, rows.head.revision) for name, rows in streams.items())
 
     # -------------------------------------------------------------------------------- housekeeping
 
     def forget_requests(self, before: datetime, limit: int) -> int:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             old = [
                 (rows.requests, record)
                 for rows in streams.values()
@@ -254,7 +143,7 @@ class MemoryStorage:
             return len(old[:limit])
 
     def adopt_usage(self) -> None:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             if self._leased is None:
                 self._leased = {}
                 for stream, rows in streams.items():
@@ -263,7 +152,7 @@ class MemoryStorage:
                     self._leased[lease.lease_id] = (stream, lease)
 
     def take_lease(self, stream: str, lease: Lease, maximum: int) -> int:
-        with self.locked():
+        with self.recorder.locked():
             assert self._leased is not None  # noqa: S101 - adopt_usage comes first
             leased = sum(each.size for _, each in self._leased.values())
             if leased + lease.size <= maximum:
@@ -271,21 +160,21 @@ class MemoryStorage:
             return leased
 
     def lease_rows(self, after: str, limit: int) -> list[tuple[str, Lease]]:
-        with self.locked():
+        with self.recorder.locked():
             found = sorted((self._leased or {}).items())
             return [row for lease_id, row in found if lease_id > after][:limit]
 
     def shrink_lease(self, lease_id: str, size: int) -> None:
-        with self.locked():
+        with self.recorder.locked():
             stream, lease = (self._leased or {}).pop(lease_id, ("", Lease(lease_id, 0)))
             if self._leased is not None and lease.size and size:
                 self._leased[lease_id] = (stream, Lease(lease_id, min(size, lease.size)))
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
-        with self.locked() as streams:
+        with self.recorder.locked() as streams:
             former = streams[stream]
             leases = former.leases._replace(version=former.leases.version + 1)
-            current = _Rows(leases=leases, requests=former.requests)
+            current = Rows(leases=leases, requests=former.requests)
             events = map(self.mapper.to_domain_event, self.recorder.select_events(stream))
             rebuilt(stream, events, project, current, progress)
             streams[stream] = current
@@ -306,12 +195,12 @@ class MemoryStorage:
         self.recorder.lock = RLock()
 
     def close(self) -> None:
-        self._closed = True
+        self.recorder.closed = True
 
 
-def _entry_rows(rows: _Rows) -> list[tuple[Any, ...]]:
+def _entry_rows(rows: Rows) -> list[tuple[Any, ...]]:
     return [(*key, entry) for key, entry in sorted(rows.entries.items(), key=lambda item: item[0])]
 
 
-def _history_rows(rows: _Rows) -> list[HistoryRow]:
+def _history_rows(rows: Rows) -> list[HistoryRow]:
     return [row for _, versions in sorted(rows.history.items()) for row in versions]
