@@ -92,8 +92,8 @@ class PostgresFollower(_Parameters, SQLFollower):
         self._datastore = datastore
 
     def _all(self, statement: str, parameters: Mapping[str, Any]) -> list[Any]:
-        with self._datastore.cursor() as cursor:
-            return cursor.execute(statement, parameters, binary=True).fetchall()
+        with self._datastore.cursor() as cursor:  # a plan that is kept would be for the table as it was
+            return cursor.execute(statement, parameters, prepare=False, binary=True).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[_Session]:

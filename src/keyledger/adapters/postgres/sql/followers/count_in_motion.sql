@@ -1,6 +1,16 @@
--- Runs that one of two generations has followed further than the other.
+-- Runs that one of two generations has followed further than the other. The LIMITs inside are as in list_behind.
 SELECT count(*)
 FROM run_head AS h
-LEFT JOIN follower_cursor AS p ON p.name = %(name)s AND p.generation = %(present)s AND p.run_id = h.run_id
-LEFT JOIN follower_cursor AS d ON d.name = %(name)s AND d.generation = %(draft)s AND d.run_id = h.run_id
+LEFT JOIN LATERAL (
+    SELECT c.revision
+    FROM follower_cursor AS c
+    WHERE c.name = %(name)s AND c.generation = %(present)s AND c.run_id = h.run_id
+    LIMIT 1
+) AS p ON true
+LEFT JOIN LATERAL (
+    SELECT c.revision
+    FROM follower_cursor AS c
+    WHERE c.name = %(name)s AND c.generation = %(draft)s AND c.run_id = h.run_id
+    LIMIT 1
+) AS d ON true
 WHERE p.revision IS DISTINCT FROM d.revision

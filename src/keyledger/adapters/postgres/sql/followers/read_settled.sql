@@ -1,11 +1,21 @@
 -- A generation's rows but for the runs in motion; one without a cursor should not be there, and so is read as well.
--- {table} is a generation's table.
+-- The LIMITs inside are as in list_behind. {table} is a generation's table.
 SELECT
-    r.run_id, r.skill_id, r.caller_id, r.channel_id, r.parent_run_id, r.root_run_id, r.depth, r.started_at,
-    r.traceparent, r.inputs, r.finished_at, r.status, r.output, r.error, r.tool_calls_count, r.runtime_seconds,
-    r.input_tokens, r.output_tokens, r.thinking_tokens
-FROM {table} AS r
-LEFT JOIN follower_cursor AS p ON p.name = %(name)s AND p.generation = %(present)s AND p.run_id = r.run_id
-LEFT JOIN follower_cursor AS d ON d.name = %(name)s AND d.generation = %(draft)s AND d.run_id = r.run_id
+    h.run_id, h.skill_id, h.caller_id, h.channel_id, h.parent_run_id, h.root_run_id, h.depth, h.started_at,
+    h.traceparent, h.inputs, h.finished_at, h.status, h.output, h.error, h.tool_calls_count, h.runtime_seconds,
+    h.input_tokens, h.output_tokens, h.thinking_tokens
+FROM {table} AS h
+LEFT JOIN LATERAL (
+    SELECT c.revision
+    FROM follower_cursor AS c
+    WHERE c.name = %(name)s AND c.generation = %(present)s AND c.run_id = h.run_id
+    LIMIT 1
+) AS p ON true
+LEFT JOIN LATERAL (
+    SELECT c.revision
+    FROM follower_cursor AS c
+    WHERE c.name = %(name)s AND c.generation = %(draft)s AND c.run_id = h.run_id
+    LIMIT 1
+) AS d ON true
 WHERE p.revision IS NOT DISTINCT FROM d.revision
-ORDER BY r.run_id
+ORDER BY h.run_id
