@@ -289,7 +289,12 @@ def test_every_error_is_in_the_reference_with_its_code_and_attributes(error: typ
 
 
 CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,.]+) ", re.MULTILINE)
-HOME_OF_LIMITS = ("keyledger.opening", "keyledger.adapters.postgres.datastore")
+HOME_OF_LIMITS = (
+    "keyledger.opening",
+    "keyledger.adapters.postgres.datastore",
+    "keyledger.projections.batching",
+    "keyledger.projections.follower",
+)
 
 
 def limits() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -132,6 +133,17 @@ def test_nothing_is_read_twice(ledger: keyledger.Ledger) -> None:
     ledger.runs.append_log(RunLog("r-0000", "step"))
     ledger.runs.finish("r-0000", RunStats("timeout"))
     assert caught_up(ledger) == 2
+    check_equal(ledger)
+
+
+def test_of_runs_that_said_much_few_are_written_at_once(ledger: keyledger.Ledger) -> None:
+    for number in range(10):
+        ledger.runs.start(RunInfo(f"r-{number}", "s"))
+        ledger.runs.finish(f"r-{number}", RunStats("ok", output="x" * 900_000))
+    batches: list[int] = []
+    follower(ledger, NAME, progress=batches.append).catch_up()
+    assert sum(batches) == 20
+    assert max(batches) == 8, "four runs are less than 4 MiB, five are more"
     check_equal(ledger)
 
 
@@ -471,6 +483,62 @@ def test_a_killed_rebuild_leaves_the_table_working_and_the_next_one_clears_up(
     assert follower(ledger, NAME).rebuild().equal
     check_equal(ledger)
     check_only_one_generation(ledger)
+
+
+def test_a_view_on_sqlite_shows_what_was_rebuilt(tmp_path: Path) -> None:
+    with keyledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        fill(ledger, 3)
+        caught_up(ledger)
+        execute(ledger, f"CREATE VIEW statuses AS SELECT run_id, status FROM {NAME}")
+        execute(ledger, f"UPDATE {NAME} SET status = 'lost'")
+        follower(ledger, NAME).rebuild()
+        check_only_one_generation(ledger)
+        expected = query(ledger, "SELECT run_id, status FROM runs ORDER BY run_id")
+        assert query(ledger, "SELECT * FROM statuses ORDER BY run_id") == expected
+
+
+def test_a_view_on_postgresql_is_in_the_way_of_a_swap_which_changes_nothing(
+    postgres_url: str, schema: str
+) -> None:
+    with keyledger.open(postgres_url, schema=schema) as ledger:
+        fill(ledger, 3)
+        caught_up(ledger)
+        execute(ledger, f"CREATE VIEW statuses AS SELECT run_id, status FROM {NAME}")
+        with pytest.raises(keyledger.StorageError, match="view statuses depends on table"):
+            follower(ledger, NAME).rebuild()
+        fill(ledger, 1, "after")
+        caught_up(ledger)
+        check_equal(ledger)
+        assert len(query(ledger, "SELECT * FROM statuses")) == 4
+        execute(ledger, "DROP VIEW statuses")
+        assert follower(ledger, NAME).rebuild().equal
+        check_only_one_generation(ledger)
+
+
+def test_on_postgresql_no_writer_waits_for_a_swap(postgres_url: str, schema: str) -> None:
+    with keyledger.open(postgres_url, schema=schema, lock_timeout=0.2) as ledger:
+        fill(ledger, 3)
+        caught_up(ledger)
+        storage: Any = ledger.storage
+        store = storage.follower(NAME)
+        draft = store.draft()
+        with store.swapping(draft) as swap:
+            swap.swap(draft)
+            fill(ledger, 3, "meanwhile")
+            with pytest.raises(keyledger.LedgerBusyError):
+                caught_up(ledger)
+        caught_up(ledger)
+        check_equal(ledger)
+
+
+def test_the_hash_is_the_same_on_every_engine(tmp_path: Path, postgres_url: str, schema: str) -> None:
+    hashes = set()
+    for url in (f"sqlite:///{tmp_path}/ledger.db", postgres_url):
+        with keyledger.open(url, schema=schema, clock=ManualClock()) as ledger:
+            fill(ledger, 12)
+            caught_up(ledger)
+            hashes.add(follower(ledger, NAME).rebuild().hash)
+    assert len(hashes) == 1
 
 
 def test_of_two_rebuilds_the_later_one_goes_on(ledger: keyledger.Ledger) -> None:

@@ -3,7 +3,7 @@
 On Citus every table with a row for a stream is distributed by the stream's id and stands beside the events, so
 that a stream is on one shard. What is read at every opening and hardly ever written has a copy on every node. The
 tables of the global quota stay on the coordinator: its one counter changes in one transaction with its leases, and
-copies would make every lease a commit on all nodes.
+copies would make every lease a commit on all nodes. So do those of followers, whose batches are of many streams.
 """
 
 from __future__ import annotations
