@@ -22,6 +22,7 @@ import keyledger
 from keyledger import RunInfo, RunLog, RunStats
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.sql.run_rows import RUN_COLUMNS
+from keyledger.adapters.sqlite.followers import LONGEST_HOLD
 from keyledger.opening import follower
 from keyledger.projections.comparison import content_hash
 from keyledger.projections.follower import Follower
@@ -528,6 +529,38 @@ def test_on_postgresql_no_writer_waits_for_a_swap(postgres_url: str, schema: str
             with pytest.raises(keyledger.LedgerBusyError):
                 caught_up(ledger)
         caught_up(ledger)
+        check_equal(ledger)
+
+
+def test_on_sqlite_a_batch_that_held_the_lock_for_long_makes_the_next_ones_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, now = 1.01 * LONGEST_HOLD, 0.0
+
+    def monotonic() -> float:
+        nonlocal now
+        now += step
+        return now
+
+    monkeypatch.setattr("keyledger.adapters.sqlite.followers.monotonic", monotonic)
+    with keyledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        storage: Any = ledger.storage
+        store, batches = storage.follower(NAME), list[int]()
+        following = Follower(store, ledger._clock, batches.append)
+
+        def follow_runs(prefix: str, runs: int) -> list[int]:
+            for number in range(runs):
+                ledger.runs.start(RunInfo(f"{prefix}-{number}", "s"))
+            batches.clear()
+            following.catch_up()
+            return batches
+
+        for number in range(8):
+            follow_runs(f"slow-{number}", 1)
+        assert store.share() == 0.02
+        assert follow_runs("few", 25) == [10, 10, 5]
+        step = 0.49 * LONGEST_HOLD
+        assert follow_runs("more", 30) == [10, 12, 8]
         check_equal(ledger)
 
 

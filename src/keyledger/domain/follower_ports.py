@@ -146,6 +146,10 @@ class FollowerStore(FollowerSession, Protocol):
         """The present generation; TargetMovedError if there is none."""
         ...
 
+    def share(self) -> float:
+        """How much of a full batch to write at once just now, above 0 and up to 1: other writers wait for it."""
+        ...
+
     def newest(self) -> datetime | None:
         """The time of the newest event of any run."""
         ...

@@ -144,7 +144,7 @@ class Follower:
         """Fold the events of ``spans`` into the table; TargetMovedError if somebody else wrote to it."""
         left, most_runs = list(spans), MOST_RUNS
         while left:
-            batch, rest = cut(left, self._most, most_runs)
+            batch, rest = cut(left, self._most, max(1, min(most_runs, round(MOST_RUNS * self._store.share()))))
             events = session.events(batch, summaries.UNREAD)
             fit = fitting(batch, events)
             done, left = batch[:fit], batch[fit:] + rest

@@ -231,6 +231,9 @@ class SQLFollower(FollowerReads):
                 session.begin()
         return self.present()
 
+    def share(self) -> float:
+        return 1.0
+
     def newest(self) -> datetime | None:
         ((newest,),) = self._all(self._sql.read_newest_change, {})
         return None if newest is None else self._rows.to_time(newest)

@@ -19,6 +19,10 @@ from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import FOLLOWER_SQL
 from keyledger.domain.follower_ports import Span, Target
 
+LONGEST_HOLD = 0.05
+"""Seconds for which a batch may hold the write lock; a longer one makes the next ones smaller."""
+
+_SMALLEST_SHARE = 0.02
 _CACHE_KIB = 65_536
 """Of the connection that writes; SQLite's own is 2 MB."""
 
@@ -90,7 +94,7 @@ class SQLiteFollower(_Parameters, SQLFollower):
 
     def __init__(self, datastore: Datastore, rows: RunRows, name: str) -> None:
         super().__init__(FOLLOWER_SQL, rows, name)
-        self._datastore = datastore
+        self._datastore, self._share = datastore, 1.0
 
     def _all(self, statement: str, parameters: Mapping[str, Any]) -> list[Any]:
         return self._datastore.fetch(statement, dict(parameters))
@@ -107,10 +111,23 @@ class SQLiteFollower(_Parameters, SQLFollower):
             sleep(monotonic() - began)  # so that the write lock is others' half of the time
         return more
 
+    def share(self) -> float:
+        return self._share
+
     @contextmanager
     def _writing(self) -> Iterator[_Session]:
         with self._datastore.writing() as cursor:
+            began = monotonic()
             yield _Session(self._rows, self._name, cursor.connection)
+            cursor.execute("COMMIT")
+            self._adapt(monotonic() - began)
+
+    def _adapt(self, held: float) -> None:
+        """Write less at once where a disk is slow or a table long, and more again where it is not."""
+        if held > LONGEST_HOLD:
+            self._share = max(self._share / 2, _SMALLEST_SHARE)
+        elif held < LONGEST_HOLD / 2:
+            self._share = min(self._share * 1.25, 1.0)
 
     _alone = _writing
 
