@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks import beside, disk, limit, memory, processes, runs, tasks, threads, upkeep
+from benchmarks import beside, disk, followers, limit, memory, processes, runs, tasks, threads, upkeep
 from benchmarks.bench import Bench, Result
 
 SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
@@ -14,6 +14,7 @@ SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
     "delay": threads.run_delayed,
     "tasks": tasks.run,
     "runs": runs.run,
+    "followers": followers.run,
     "upkeep": upkeep.run,
     "beside": beside.run,
     "disk": disk.run,
