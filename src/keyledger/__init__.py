@@ -9,6 +9,11 @@ from __future__ import annotations
 import importlib
 import typing
 
+from keyledger.domain.audit.recorded_run import RecordedRun
+from keyledger.domain.audit.recording import RunRecorder, sink_on
+from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
+from keyledger.domain.audit.runs import Runs
+from keyledger.domain.audit.sink import NullSink, Recorder, Sink
 from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
     DuplicateRunError,
@@ -42,8 +47,6 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.recorded_run import RecordedRun
-from keyledger.domain.recording import RunRecorder, sink_on
 from keyledger.domain.records import (
     Entry,
     ImportReport,
@@ -54,9 +57,6 @@ from keyledger.domain.records import (
     Usage,
     Version,
 )
-from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
-from keyledger.domain.runs import Runs
-from keyledger.domain.sink import NullSink, Recorder, Sink
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 from keyledger.opening_async import open_async
 

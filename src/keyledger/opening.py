@@ -15,15 +15,15 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.adapters.otel.detection import detected
 from keyledger.domain import arguments
+from keyledger.domain.audit.follower_ports import FollowerStore, Progress
+from keyledger.domain.audit.ports import LedgerStorage
+from keyledger.domain.audit.telemetry import Telemetry
 from keyledger.domain.engine import Redact, Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
-from keyledger.domain.follower_ports import FollowerStore, Progress
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
-from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
-from keyledger.domain.telemetry import Telemetry
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline, run_audit
 from keyledger.projections.follower import Follower

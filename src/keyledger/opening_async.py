@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from keyledger.domain.audit.telemetry import Telemetry
 from keyledger.domain.engine import Redact
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS
-from keyledger.domain.telemetry import Telemetry
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_URL
 from keyledger.opening import open as open_ledger

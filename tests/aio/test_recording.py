@@ -13,7 +13,7 @@ import pytest
 import keyledger
 from keyledger import AsyncLedger, RunFilter, RunInfo, RunStats
 from keyledger.adapters.aio.opening import Opening
-from keyledger.domain.telemetry import BegunRun, EndCall, TracedCall
+from keyledger.domain.audit.telemetry import BegunRun, EndCall, TracedCall
 from tests.aio.running import in_loop, lined_up, turns
 
 Open = Callable[..., Opening]

@@ -299,7 +299,8 @@ HOME_OF_LIMITS = (
 
 def limits() -> dict[str, Any]:
     """Every public constant of the domain and of opening a ledger that is a number or a time."""
-    domain = [f"keyledger.domain.{each.name}" for each in pkgutil.iter_modules(keyledger.domain.__path__)]
+    walked = pkgutil.walk_packages(keyledger.domain.__path__, "keyledger.domain.")
+    domain = [each.name for each in walked]
     return {
         f"{name.removeprefix('keyledger.')}.{constant}": value
         for name in (*domain, *HOME_OF_LIMITS)

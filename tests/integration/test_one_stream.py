@@ -17,8 +17,8 @@ import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.storage import PostgresStorage
+from keyledger.domain.audit.records import RunInfo, RunLog, RunStats
 from keyledger.domain.run import Purge, RecordReads, run_stream
-from keyledger.domain.run_records import RunInfo, RunLog, RunStats
 from keyledger.domain.scope import partition_stream
 from tests.integration.hot_path import EVERY, HOT, LEASING
 

@@ -27,7 +27,7 @@ from keyledger.adapters.otel import spans
 from keyledger.adapters.otel.spans import SCHEMA_URL, OpenTelemetry
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
-from keyledger.domain.telemetry import Tracing
+from keyledger.domain.audit.telemetry import Tracing
 
 Reopen = Callable[..., keyledger.Ledger]
 
@@ -611,7 +611,7 @@ import keyledger
 from keyledger.adapters.otel.detection import detected
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
-from keyledger.domain.telemetry import no_telemetry
+from keyledger.domain.audit.telemetry import no_telemetry
 
 assert detected() is no_telemetry
 with keyledger.open("sqlite:///{tmp_path}/l.db") as ledger:

@@ -18,7 +18,7 @@ import keyledger
 from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES
 from keyledger.adapters.sql.run_statements import RunStatements, conditions, narrowed
 from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE
-from keyledger.domain.run_records import RunFilter
+from keyledger.domain.audit.records import RunFilter
 
 RUNS = 1_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -22,8 +22,8 @@ from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.run_machine import run_machine
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
+from keyledger.domain.audit.ports import Closed, Noted, Opened, ReadRow, RunRow
 from keyledger.domain.run import RecordReads, RunLogged, RunState, fold, run_stream
-from keyledger.domain.run_ports import Closed, Noted, Opened, ReadRow, RunRow
 from keyledger.opening import ledger_on
 from keyledger.projections import run_audit
 

@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from keyledger.domain.follower_ports import Span
+from keyledger.domain.audit.follower_ports import Span
+from keyledger.domain.audit.ports import Closed, Forgotten, Noted, Opened, RunChange, RunRow
 from keyledger.domain.run import Outcome, RunEvent, RunFinished, RunLogged, RunPurged, RunStarted
-from keyledger.domain.run_ports import Closed, Forgotten, Noted, Opened, RunChange, RunRow
 from keyledger.projections import run_audit, summaries
 from keyledger.projections.batching import cut, fitting
 from keyledger.projections.comparison import compare, content_hash

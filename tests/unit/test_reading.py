@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from keyledger import LedgerBusyError, OutcomeUnknownError, RunNotFoundError, StorageUnavailableError
-from keyledger.domain import reading
-from keyledger.domain.reading import Read, ReadRecorder
+from keyledger.domain.audit import reading
+from keyledger.domain.audit.reading import Read, ReadRecorder
 from keyledger.domain.run import RecordReads, RunAction
 
 

@@ -30,9 +30,9 @@ from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.memory.storage import MemoryStorage
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
+from keyledger.domain.audit.arguments import MAX_PAYLOAD_BYTES
+from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.run import MAX_INVOKE_DEPTH
-from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
-from keyledger.domain.run_ports import RunCommit
 from keyledger.opening import ledger_on
 
 

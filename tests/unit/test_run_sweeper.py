@@ -10,9 +10,9 @@ import pytest
 
 import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
-from keyledger.domain import run_sweeper
+from keyledger.domain.audit import sweeper as run_sweeper
+from keyledger.domain.audit.ports import RunStatus
 from keyledger.domain.ports import Commit, ReadEntry
-from keyledger.domain.run_ports import RunStatus
 
 PAGE = 3
 AGE = 60.0

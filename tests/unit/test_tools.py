@@ -22,7 +22,7 @@ from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS
 from keyledger.adapters.tools.refusal import refusal
-from keyledger.domain.run_writer import RunWriter
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.opening import ledger_on
 
 ADA = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyledger.adapters.rebuild import differing
+from keyledger.domain.audit.ports import Closed, Forgotten, Noted, Opened, ReadRow, RunChange, RunRow
 from keyledger.domain.run import RunState
-from keyledger.domain.run_ports import Closed, Forgotten, Noted, Opened, ReadRow, RunChange, RunRow
 
 
 @dataclass

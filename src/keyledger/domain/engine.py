@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from keyledger.domain.audit.ports import LedgerStorage
+from keyledger.domain.audit.reading import ReadRecorder
+from keyledger.domain.audit.telemetry import LoadTelemetry, no_telemetry
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.domain.ports import Clock, JSONCodec, UsageRow
 from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
-from keyledger.domain.reading import ReadRecorder
 from keyledger.domain.records import Usage
-from keyledger.domain.run_ports import LedgerStorage
-from keyledger.domain.run_writer import RunWriter
 from keyledger.domain.scope import is_tree
-from keyledger.domain.telemetry import LoadTelemetry, no_telemetry
 from keyledger.domain.writer import Writer
 
 Redact: TypeAlias = Callable[[str, Any], Any]

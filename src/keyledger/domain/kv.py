@@ -9,6 +9,9 @@ from typing import TypeAlias, TypeVar
 
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
+from keyledger.domain.audit.arguments import check_run_id
+from keyledger.domain.audit.reading import Read, read_of
+from keyledger.domain.audit.records import RunRead
 from keyledger.domain.batch import MAX_BATCH, BatchResults, PendingBatch
 from keyledger.domain.commands import Action, Batch, ChangeQuota, EntryKey, KeyAction
 from keyledger.domain.decision import Outcome
@@ -16,11 +19,8 @@ from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.partition import KeyIncremented, KeySet, StoredEntry
 from keyledger.domain.ports import JSONCodec, ReadEntry, StoredVersion
-from keyledger.domain.reading import Read, read_of
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.run import run_stream
-from keyledger.domain.run_arguments import check_run_id
-from keyledger.domain.run_records import RunRead
 from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, partition_stream, stream_of
 from keyledger.domain.values import JSONValue
 from keyledger.domain.writes import Caller, Writes, entry_at

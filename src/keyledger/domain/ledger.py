@@ -7,6 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.ports import LedgerStorage, RunProjector
+from keyledger.domain.audit.reading import ReadRecorder
+from keyledger.domain.audit.runs import Runs
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.domain.commands import Attribution, DeletePartition, PartitionCommand
 from keyledger.domain.engine import Engine, Settings
 from keyledger.domain.errors import KeyledgerError
@@ -14,11 +18,7 @@ from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Partition, open_partition
 from keyledger.domain.ports import Clock, JSONCodec, Projector, StreamHead
-from keyledger.domain.reading import ReadRecorder
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
-from keyledger.domain.run_ports import LedgerStorage, RunProjector
-from keyledger.domain.run_writer import RunWriter
-from keyledger.domain.runs import Runs
 from keyledger.domain.scope import (
     ROOT_RUN_PARTITION,
     STREAM_PREFIX,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.runs import PURGE_BATCH, Runs
+from keyledger.domain.audit.sweeper import RunSweeper
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
 from keyledger.domain.quota import Lease, block_for
 from keyledger.domain.records import SweepReport
-from keyledger.domain.run_sweeper import RunSweeper
-from keyledger.domain.runs import PURGE_BATCH, Runs
 
 REQUEST_RETENTION = timedelta(days=7)
 """How long a user's request id answers a retry."""

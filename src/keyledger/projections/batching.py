@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from keyledger.domain.follower_ports import Span
+from keyledger.domain.audit.follower_ports import Span
 from keyledger.domain.run import RunEvent, RunFinished, RunStarted
 
 MOST_EVENTS = 4_000

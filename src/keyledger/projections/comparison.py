@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from keyledger.domain.run_ports import RunRow
+from keyledger.domain.audit.ports import RunRow
 
 MOST_NAMED = 10
 

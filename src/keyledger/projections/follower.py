@@ -16,8 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from keyledger.domain.errors import LedgerBusyError, StorageError, StorageUnavailableError
-from keyledger.domain.follower_ports import (
+from keyledger.domain.audit.follower_ports import (
     FollowerSession,
     FollowerStore,
     Progress,
@@ -26,6 +25,7 @@ from keyledger.domain.follower_ports import (
     Target,
     TargetMovedError,
 )
+from keyledger.domain.errors import LedgerBusyError, StorageError, StorageUnavailableError
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import RunEvent, run_of
 from keyledger.projections import run_audit, summaries

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from keyledger.domain.audit.ports import Closed, Forgotten, Noted, Opened, ReadRow, RunChange, RunRow
 from keyledger.domain.run import (
     KeysRead,
     Purged,
@@ -19,7 +20,6 @@ from keyledger.domain.run import (
     RunStarted,
     outcome_of,
 )
-from keyledger.domain.run_ports import Closed, Forgotten, Noted, Opened, ReadRow, RunChange, RunRow
 
 
 def project(events: Iterable[RunEvent]) -> list[RunChange]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from keyledger.domain.audit.ports import Closed, Forgotten, Noted, Opened, RunChange, RunRow
 from keyledger.domain.run import KeysRead, Purged, RunLogged
-from keyledger.domain.run_ports import Closed, Forgotten, Noted, Opened, RunChange, RunRow
 
 UNREAD = (RunLogged.TOPIC, KeysRead.TOPIC, Purged.TOPIC)
 """Topics of events that change no summary: a cursor passes over them, and nobody reads what they hold."""

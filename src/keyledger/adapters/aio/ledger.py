@@ -12,10 +12,10 @@ from keyledger.adapters.aio.partition import AsyncPartition
 from keyledger.adapters.aio.runs import AsyncRuns
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
+from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
-from keyledger.domain.run_ports import LedgerStorage
 from keyledger.domain.sweeper import RUN_KEYS_RETENTION
 
 

@@ -10,12 +10,12 @@ from keyledger.adapters.aio.batch import AsyncPendingBatch
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
+from keyledger.domain.audit.records import RunRead
 from keyledger.domain.batch import BatchResults
 from keyledger.domain.commands import Action, Batch, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.kv import Partition
 from keyledger.domain.records import Entry, Page, Usage, Version
-from keyledger.domain.run_records import RunRead
 from keyledger.domain.scope import SKILL
 from keyledger.domain.values import JSONValue
 

@@ -9,10 +9,10 @@ from functools import partial
 from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncSink
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
+from keyledger.domain.audit.arguments import DEFAULT_RUNS
+from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
+from keyledger.domain.audit.runs import PURGE_BATCH, Runs
 from keyledger.domain.records import Page
-from keyledger.domain.run_arguments import DEFAULT_RUNS
-from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
-from keyledger.domain.runs import PURGE_BATCH, Runs
 from keyledger.domain.values import JSONValue
 
 

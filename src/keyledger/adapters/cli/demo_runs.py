@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from keyledger.adapters.cli.demo_story import Call
+from keyledger.domain.audit.records import RunInfo, RunStats
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.run_records import RunInfo, RunStats
 
 
 class Asked(NamedTuple):

@@ -12,8 +12,8 @@ from keyledger.adapters.cli.output import count, print_error, print_json, printa
 from keyledger.adapters.cli.session import Session, command
 from keyledger.adapters.cli.sweeping import LONGEST_INTERVAL, signals_end_the_wait
 from keyledger.adapters.cli.times import duration
+from keyledger.domain.audit.follower_ports import Following, Rebuilt
 from keyledger.domain.errors import InvalidArgumentError, StorageError
-from keyledger.domain.follower_ports import Following, Rebuilt
 
 app = typer.Typer()
 

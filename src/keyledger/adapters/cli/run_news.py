@@ -9,8 +9,8 @@ from rich.text import Text
 
 from keyledger.adapters.cli.output import count, moment, out, printable
 from keyledger.adapters.cli.run_output import FAILED, for_whom, lasting, log_style, status_style
+from keyledger.domain.audit.tail import RunNews
 from keyledger.domain.run import RUNNING, RunFinished, RunLogged, RunPurged, RunStarted, run_of
-from keyledger.domain.run_tail import RunNews
 
 _DOCUMENTS: dict[type[RunNews], tuple[str, tuple[str, ...]]] = {
     RunStarted: (

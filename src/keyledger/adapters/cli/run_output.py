@@ -26,8 +26,8 @@ from keyledger.adapters.cli.output import (
     table,
 )
 from keyledger.adapters.cli.run_tree import Branch
+from keyledger.domain.audit.records import Run, RunLog, RunRead, RunWrite
 from keyledger.domain.records import Page
-from keyledger.domain.run_records import Run, RunLog, RunRead, RunWrite
 
 _STATUS_STYLES = {
     "running": "cyan",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keyledger.domain.run_records import Run
+from keyledger.domain.audit.records import Run
 
 
 class Branch(NamedTuple):

@@ -22,11 +22,11 @@ from keyledger.adapters.cli.times import time_or_age
 from keyledger.adapters.clock import SystemClock
 from keyledger.domain import arguments
 from keyledger.domain.arguments import DEFAULT_PAGE
+from keyledger.domain.audit.arguments import DEFAULT_RUNS, MOST_RUNS
+from keyledger.domain.audit.records import RunFilter
+from keyledger.domain.audit.tail import RunTail
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import Page
-from keyledger.domain.run_arguments import DEFAULT_RUNS, MOST_RUNS
-from keyledger.domain.run_records import RunFilter
-from keyledger.domain.run_tail import RunTail
 
 LOOK_EVERY = 0.25
 T = TypeVar("T")

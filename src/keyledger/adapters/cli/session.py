@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 import typer
 
 from keyledger.adapters.cli.options import Json, UrlAfter
+from keyledger.domain.audit.follower_ports import Following, Progress
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
-from keyledger.domain.follower_ports import Following, Progress
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock
 from keyledger.opening import DEFAULT_URL, follower, open  # noqa: A004 - keyledger.open

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from keyledger.adapters.conformance.clock import ManualClock
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.runs import Runs
 
 
 class Fixtures:

@@ -9,12 +9,12 @@ import pytest
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin
+from keyledger.domain.audit.reading import READS_PER_EVENT
+from keyledger.domain.audit.records import RunRead, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.reading import READS_PER_EVENT
-from keyledger.domain.run_records import RunRead, RunStats
-from keyledger.domain.runs import Runs
 
 
 def reading(ledger: Ledger, run_id: str = "r-1", partition_id: str = "weather") -> Partition:

@@ -13,12 +13,12 @@ from keyledger.adapters.conformance import strategies
 from keyledger.adapters.conformance.clock import START
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, moment
+from keyledger.domain.audit.arguments import MAX_PAYLOAD_BYTES
+from keyledger.domain.audit.records import RunFilter, RunInfo, RunLog, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, ValueSerializationError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import MAX_SEQUENCE
-from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
-from keyledger.domain.run_records import RunFilter, RunInfo, RunLog, RunStats
-from keyledger.domain.runs import Runs
 
 Call: TypeAlias = Callable[[Runs, Any], object]
 Case: TypeAlias = tuple[str, Call, Any]

@@ -13,10 +13,10 @@ import pytest
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, ids, moment
+from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import STATUSES, TERMINAL
-from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunStats
-from keyledger.domain.runs import Runs
 
 TIED = ["b", "a", "é", "Z", "\U0001f600", "\uffff", "a1", "aa"]
 

@@ -13,15 +13,15 @@ from keyledger.adapters.conformance import strategies
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, moment, step
+from keyledger.domain.audit.arguments import MAX_PAYLOAD_BYTES
+from keyledger.domain.audit.records import RunLog, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import (
     DuplicateSequenceError,
     RunNotFoundError,
 )
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE, MAX_SEQUENCE_GAPS
-from keyledger.domain.run_arguments import MAX_PAYLOAD_BYTES
-from keyledger.domain.run_records import RunLog, RunStats
-from keyledger.domain.runs import Runs
 from keyledger.domain.values import MAX_INTEGER, JSONValue
 
 

@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.run_model import RefusedByModelError, RunModel
+from keyledger.domain.audit.records import RunFilter, RunInfo, RunLog, RunStats
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import STATUSES, TERMINAL, RunState, fold
-from keyledger.domain.run_records import RunFilter, RunInfo, RunLog, RunStats
 
 _RUNS = ["a", "b", "c", "é", "Z"]
 _FAILED = set(TERMINAL) - {"dry_run"}

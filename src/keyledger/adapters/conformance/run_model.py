@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyledger.domain.run_records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunStats
+from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunStats
 
 
 class RefusedByModelError(Exception):

@@ -10,11 +10,11 @@ import pytest
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, ids, moment, step
+from keyledger.domain.audit.records import RunFilter, RunPurge, RunStats
+from keyledger.domain.audit.runs import RETENTION_ACTOR, Runs
 from keyledger.domain.errors import DuplicateRunError, RunNotFoundError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import Purged, RunPurged
-from keyledger.domain.run_records import RunFilter, RunPurge, RunStats
-from keyledger.domain.runs import RETENTION_ACTOR, Runs
 
 
 class RunPurgingContract(Fixtures):

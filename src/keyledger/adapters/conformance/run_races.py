@@ -13,6 +13,8 @@ import pytest
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, ids, moment, step
+from keyledger.domain.audit.ports import RunCommit
+from keyledger.domain.audit.records import RunStats
 from keyledger.domain.errors import (
     DuplicateRunError,
     DuplicateSequenceError,
@@ -23,8 +25,6 @@ from keyledger.domain.errors import (
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import HeadMovedError
 from keyledger.domain.run import RunFinished
-from keyledger.domain.run_ports import RunCommit
-from keyledger.domain.run_records import RunStats
 
 THREADS = 8
 T = TypeVar("T")

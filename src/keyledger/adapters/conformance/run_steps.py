@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keyledger.adapters.conformance.clock import START
-from keyledger.domain.run_records import Run, RunInfo, RunLog, RunStats
-from keyledger.domain.runs import Runs
+from keyledger.domain.audit.records import Run, RunInfo, RunLog, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.values import JSONValue
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
-from keyledger.domain import run_tail
+from keyledger.domain.audit import tail as run_tail
+from keyledger.domain.audit.records import RunInfo, RunLog, RunStats
+from keyledger.domain.audit.tail import OVERLAP, RunNews, RunTail
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import RunEvent, run_of
-from keyledger.domain.run_records import RunInfo, RunLog, RunStats
-from keyledger.domain.run_tail import OVERLAP, RunNews, RunTail
 
 Told = list[tuple[str, str]]
 LONG_AFTER = 10 * OVERLAP.total_seconds()

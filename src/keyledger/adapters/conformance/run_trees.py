@@ -6,9 +6,9 @@ import pytest
 
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, ids
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import RunNotFoundError
 from keyledger.domain.run import MAX_PARENT_CHAIN_DEPTH
-from keyledger.domain.runs import Runs
 
 
 class RunTreeContract(Fixtures):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.domain.audit.records import RunWrite
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import Page
-from keyledger.domain.run_records import RunWrite
-from keyledger.domain.runs import Runs
 
 
 class RunWriteContract(Fixtures):

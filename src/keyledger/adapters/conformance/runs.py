@@ -10,6 +10,8 @@ import pytest
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, moment, step
+from keyledger.domain.audit.records import Run, RunInfo, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import (
     DuplicateRunError,
     InvokeDepthExceededError,
@@ -17,8 +19,6 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.run import MAX_INVOKE_DEPTH, TERMINAL
-from keyledger.domain.run_records import Run, RunInfo, RunStats
-from keyledger.domain.runs import Runs
 from keyledger.domain.values import JSONValue
 
 

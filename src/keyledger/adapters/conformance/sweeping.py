@@ -12,14 +12,14 @@ import pytest
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.domain.audit.records import RunInfo, RunStats
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import InvalidArgumentError, RunNotFoundError, StorageUnavailableError
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Commit
 from keyledger.domain.records import SweepReport
 from keyledger.domain.run import TERMINAL
-from keyledger.domain.run_records import RunInfo, RunStats
-from keyledger.domain.runs import Runs
 
 AGE = 3_600.0
 MICROSECOND = 0.000001

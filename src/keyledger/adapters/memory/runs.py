@@ -10,6 +10,15 @@ from typing import Any
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.recorder import Recorder, read_events
 from keyledger.adapters.run_models import RunModels
+from keyledger.domain.audit.ports import (
+    ReadRow,
+    RebuiltRuns,
+    RunCommit,
+    RunProjector,
+    RunRow,
+    RunStatus,
+)
+from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.ports import HeadMovedError, HistoryRow, StoredVersion
 from keyledger.domain.run import (
     PURGES_STREAM,
@@ -20,15 +29,6 @@ from keyledger.domain.run import (
     RunState,
     fold,
 )
-from keyledger.domain.run_ports import (
-    ReadRow,
-    RebuiltRuns,
-    RunCommit,
-    RunProjector,
-    RunRow,
-    RunStatus,
-)
-from keyledger.domain.run_records import RunFilter
 
 
 class MemoryRuns:

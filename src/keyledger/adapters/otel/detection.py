@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.util import find_spec
 
-from keyledger.domain.telemetry import LoadTelemetry, Telemetry, no_telemetry
+from keyledger.domain.audit.telemetry import LoadTelemetry, Telemetry, no_telemetry
 
 
 def detected() -> LoadTelemetry:

@@ -19,8 +19,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvid
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from keyledger.adapters.otel import memory
-from keyledger.domain.run import Outcome
-from keyledger.domain.telemetry import (
+from keyledger.domain.audit.telemetry import (
     TOOL_ERROR,
     BegunRun,
     EndCall,
@@ -30,6 +29,7 @@ from keyledger.domain.telemetry import (
     TracedRun,
     error_type,
 )
+from keyledger.domain.run import Outcome
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 

@@ -236,7 +236,7 @@ def raise_translated(error: Exception, *, lost: bool) -> NoReturn:
     if isinstance(error, errors.IntegrityError):
         raise IntegrityError(str(error)) from error
     if isinstance(error, errors.LockNotAvailable):
-        raise LedgerBusyError("another writer of this partition held it for too long; try again") from error
+        raise LedgerBusyError("another held the lock for too long; try again") from error
     if lost:
         raise ConnectionLostError(f"the connection to the server broke: {error}") from error
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

@@ -14,7 +14,7 @@ from keyledger.adapters.postgres.datastore import Datastore
 from keyledger.adapters.postgres.statements import FOLLOWER_SQL
 from keyledger.adapters.sql.follower_store import FollowerReads, FollowerSession, SQLFollower
 from keyledger.adapters.sql.run_rows import RunRows
-from keyledger.domain.follower_ports import Span
+from keyledger.domain.audit.follower_ports import Span
 
 _FETCH = 1_000
 

@@ -14,8 +14,8 @@ from keyledger.adapters.postgres.statements import RUN_SQL, SQL
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sql.run_store import RunChanges, RunSessionReads, SQLRuns
+from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.ports import HeadMovedError
-from keyledger.domain.run_ports import RunCommit
 
 _AT_ONCE = 1_000
 

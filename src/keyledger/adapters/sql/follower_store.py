@@ -12,9 +12,9 @@ from typing import Any
 
 from keyledger.adapters.sql.follower_statements import FollowerStatements
 from keyledger.adapters.sql.run_rows import RunRows
+from keyledger.domain.audit.follower_ports import Snapshot, Span, Target, TargetMovedError
+from keyledger.domain.audit.ports import RunRow
 from keyledger.domain.errors import InvalidArgumentError, UnreadableError
-from keyledger.domain.follower_ports import Snapshot, Span, Target, TargetMovedError
-from keyledger.domain.run_ports import RunRow
 
 _NAME = re.compile(r"(?!sqlite_|pg_)[a-z][a-z0-9_]{0,40}")
 _TRIMMED = 5_000

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from keyledger.adapters.event_mapper import EventMapper
+from keyledger.domain.audit.ports import Closed, ReadRow, RunCommit, RunRow, RunStatus
 from keyledger.domain.run import RUNNING, Outcome, RunState
-from keyledger.domain.run_ports import Closed, ReadRow, RunCommit, RunRow, RunStatus
 
 # Columns of the tables, but that the first, run_id, is the parameter ``stream``.
 RUN_COLUMNS = (

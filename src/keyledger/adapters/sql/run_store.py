@@ -13,9 +13,7 @@ from keyledger.adapters.run_models import RunModels
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sql.run_statements import RunStatements, conditions, narrowed
-from keyledger.domain.ports import StoredVersion
-from keyledger.domain.run import PURGES_STREAM, RunLogged, RunsPurged, RunState, fold
-from keyledger.domain.run_ports import (
+from keyledger.domain.audit.ports import (
     Closed,
     Forgotten,
     Noted,
@@ -27,7 +25,9 @@ from keyledger.domain.run_ports import (
     RunRow,
     RunStatus,
 )
-from keyledger.domain.run_records import RunFilter
+from keyledger.domain.audit.records import RunFilter
+from keyledger.domain.ports import StoredVersion
+from keyledger.domain.run import PURGES_STREAM, RunLogged, RunsPurged, RunState, fold
 
 
 class Runner(Protocol):

@@ -17,7 +17,7 @@ from keyledger.adapters.sql.follower_store import FollowerReads, FollowerSession
 from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import FOLLOWER_SQL
-from keyledger.domain.follower_ports import Span, Target
+from keyledger.domain.audit.follower_ports import Span, Target
 
 LONGEST_HOLD = 0.05
 """Seconds for which a batch may hold the write lock; a longer one makes the next ones smaller."""

@@ -16,8 +16,8 @@ from keyledger.adapters.sql.run_rows import RunRows
 from keyledger.adapters.sql.run_store import RunChanges, RunSessionReads, SQLRuns
 from keyledger.adapters.sqlite.datastore import Datastore
 from keyledger.adapters.sqlite.statements import RUN_SQL, SQL
+from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.ports import HeadMovedError
-from keyledger.domain.run_ports import RunCommit
 
 
 class _Runner:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from keyledger.domain.audit.ports import LedgerStorage, RunStatus
+from keyledger.domain.audit.runs import RETENTION_ACTOR
 from keyledger.domain.commands import Attribution, Batch, Delete, PartitionCommand
 from keyledger.domain.partition import KeyDeleted
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import PURGES_STREAM, STREAM_PREFIX, run_of, run_stream
-from keyledger.domain.run_ports import LedgerStorage, RunStatus
-from keyledger.domain.runs import RETENTION_ACTOR
 from keyledger.domain.scope import TREE_STREAM_PREFIX
 from keyledger.domain.writer import Writer
 

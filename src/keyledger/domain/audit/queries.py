@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.arguments import DEFAULT_RUNS, check_filter, check_run_id, clamped
+from keyledger.domain.audit.ports import RunRow
+from keyledger.domain.audit.reading import read_of
+from keyledger.domain.audit.records import Run, RunFilter, RunLog, RunPurge, RunRead, RunWrite
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, KeyledgerError, RunNotFoundError
 from keyledger.domain.kv import version_of
-from keyledger.domain.reading import read_of
 from keyledger.domain.records import Page
 from keyledger.domain.run import (
     MAX_PARENT_CHAIN_DEPTH,
@@ -21,9 +24,6 @@ from keyledger.domain.run import (
     run_of,
     run_stream,
 )
-from keyledger.domain.run_arguments import DEFAULT_RUNS, check_filter, check_run_id, clamped
-from keyledger.domain.run_ports import RunRow
-from keyledger.domain.run_records import Run, RunFilter, RunLog, RunPurge, RunRead, RunWrite
 from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text, partition_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER
 
@@ -32,7 +32,7 @@ T = TypeVar("T", bound=tuple[str | int, ...])
 
 
 class RunQueries:
-    """The part of :class:`~keyledger.domain.runs.Runs` that reads."""
+    """The part of :class:`~keyledger.domain.audit.runs.Runs` that reads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._storage = engine, engine.storage.runs

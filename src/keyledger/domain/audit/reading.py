@@ -17,11 +17,11 @@ from threading import Lock, Thread
 from typing import TypeAlias
 from weakref import finalize, ref
 
+from keyledger.domain.audit.ports import ReadRow
+from keyledger.domain.audit.records import RunRead
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.domain.errors import KeyledgerError, LedgerBusyError, OutcomeUnknownError, StorageUnavailableError
 from keyledger.domain.run import RecordReads, run_of
-from keyledger.domain.run_ports import ReadRow
-from keyledger.domain.run_records import RunRead
-from keyledger.domain.run_writer import RunWriter
 from keyledger.domain.scope import partition_of
 
 Read: TypeAlias = tuple[str, str, str, int]

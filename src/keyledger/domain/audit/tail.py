@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from heapq import merge
 from typing import TypeAlias
 
+from keyledger.domain.audit.ports import RunStorage
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import RunEvent, RunFinished, RunLogged, RunPurged, RunStarted, run_stream
-from keyledger.domain.run_ports import RunStorage
 
 OVERLAP = timedelta(seconds=15)
 """How much later than its time a change may be committed and still be found."""

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.records import Run, RunInfo, RunLog, RunStats
+from keyledger.domain.audit.sink import NULL_RECORDER, NULL_SINK, Recorder, Sink
+from keyledger.domain.audit.telemetry import TOOL_ERROR, CallResult, Tracing, error_type
 from keyledger.domain.errors import InvalidArgumentError, RefusedError
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import TERMINAL
-from keyledger.domain.run_records import Run, RunInfo, RunLog, RunStats
-from keyledger.domain.sink import NULL_RECORDER, NULL_SINK, Recorder, Sink
-from keyledger.domain.telemetry import TOOL_ERROR, CallResult, Tracing, error_type
 from keyledger.domain.values import JSONValue
 
 _log = logging.getLogger("keyledger")

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
+from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.ports import Storage, StoredVersion
 from keyledger.domain.run import Outcome, RunEvent, RunLogged, RunsPurged, RunState
-from keyledger.domain.run_records import RunFilter
 
 
 class RunRow(NamedTuple):

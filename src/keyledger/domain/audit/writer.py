@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from itertools import count
 from threading import Lock
 
+from keyledger.domain.audit.ports import RunCommit, RunProjector, RunSession, RunStorage
 from keyledger.domain.errors import KeyledgerError, OutcomeUnknownError, StorageError
 from keyledger.domain.ports import Clock, HeadMovedError
 from keyledger.domain.run import Purged, RunAction, RunCommand, RunEvent, RunPurged, RunState, decide, evolve
-from keyledger.domain.run_ports import RunCommit, RunProjector, RunSession, RunStorage
 
 _MOST_ATTEMPTS = 5
 _MOST_HEADS = 1_024

@@ -7,10 +7,10 @@ from datetime import datetime
 from sys import float_info
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.records import RunFilter, RunInfo, RunLog, RunStats
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE, PURGES, STATUSES, TERMINAL, Log, Outcome
-from keyledger.domain.run_records import RunFilter, RunInfo, RunLog, RunStats
 from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text
 from keyledger.domain.values import check_value, is_utf8
 

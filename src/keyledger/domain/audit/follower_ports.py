@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
+from keyledger.domain.audit.ports import RunRow
 from keyledger.domain.errors import StorageError
 from keyledger.domain.run import RunEvent
-from keyledger.domain.run_ports import RunRow
 
 
 class Span(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from keyledger.domain.run_records import RunInfo, RunStats
-from keyledger.domain.telemetry import CallResult
+from keyledger.domain.audit.records import RunInfo, RunStats
+from keyledger.domain.audit.telemetry import CallResult
 from keyledger.domain.values import JSONValue
 
 

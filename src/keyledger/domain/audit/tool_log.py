@@ -6,10 +6,10 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
+from keyledger.domain.audit.recording import Failures
+from keyledger.domain.audit.records import RunLog
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError
 from keyledger.domain.ports import JSONCodec
-from keyledger.domain.recording import Failures
-from keyledger.domain.run_records import RunLog
 from keyledger.domain.values import JSONValue
 
 Payload = dict[str, JSONValue]

@@ -9,14 +9,28 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.arguments import (
+    check_log,
+    check_run_id,
+    check_run_info,
+    json_object,
+    log_action,
+    outcome,
+)
+from keyledger.domain.audit.ports import RunRow
+from keyledger.domain.audit.queries import RunQueries
+from keyledger.domain.audit.recorded_run import RecordedRun
+from keyledger.domain.audit.recording import Audit, Failures, RunRecorder, RunSink
+from keyledger.domain.audit.records import Run, RunInfo, RunLog, RunStats
+from keyledger.domain.audit.sink import Sink
+from keyledger.domain.audit.telemetry import EndedRun, TracedRun, Tracing
+from keyledger.domain.audit.tool_log import ToolLog
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import (
     InvokeDepthExceededError,
     StorageError,
 )
 from keyledger.domain.kv import open_partition
-from keyledger.domain.recorded_run import RecordedRun
-from keyledger.domain.recording import Audit, Failures, RunRecorder, RunSink
 from keyledger.domain.run import (
     MAX_INVOKE_DEPTH,
     PURGES_STREAM,
@@ -28,20 +42,6 @@ from keyledger.domain.run import (
     Start,
     run_stream,
 )
-from keyledger.domain.run_arguments import (
-    check_log,
-    check_run_id,
-    check_run_info,
-    json_object,
-    log_action,
-    outcome,
-)
-from keyledger.domain.run_ports import RunRow
-from keyledger.domain.run_queries import RunQueries
-from keyledger.domain.run_records import Run, RunInfo, RunLog, RunStats
-from keyledger.domain.sink import Sink
-from keyledger.domain.telemetry import EndedRun, TracedRun, Tracing
-from keyledger.domain.tool_log import ToolLog
 from keyledger.domain.values import JSONValue
 
 PURGE_BATCH = 500

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from keyledger.domain.audit.recording import Audit, RunRecorder, described
+from keyledger.domain.audit.records import RunInfo, RunStats
+from keyledger.domain.audit.telemetry import error_type
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.kv import Partition
-from keyledger.domain.recording import Audit, RunRecorder, described
 from keyledger.domain.run import TERMINAL
-from keyledger.domain.run_records import RunInfo, RunStats
-from keyledger.domain.telemetry import error_type
 from keyledger.domain.values import is_utf8
 from keyledger.domain.writes import Caller
 
