@@ -302,6 +302,19 @@ def test_reads_lists_what_a_run_saw(run: Run, ledger: Ledger) -> None:
 # ----------------------------------------------------------------------------------------- unknown
 
 
+def test_readers_lists_the_runs_that_saw_a_version(run: Run, ledger: Ledger) -> None:
+    for name in ("r-1", "r-2"):
+        ledger.runs.start(RunInfo(name, "desk"))
+        kv = ledger.partition("weather", run_id=name, record_reads=True)
+        kv.get("units")
+        revision = kv.set("units", name).revision
+        kv.get("units")
+    assert run("runs", "readers", "units", "0", "-p", "weather").out.split()[-3] == "r-1"
+    shown = run("runs", "readers", "units", str(revision), "-p", "weather", "--json").json
+    assert [each["run_id"] for each in shown["readers"]] == ["r-2"]
+    assert run("runs", "readers", "units", "7", "-p", "weather").out == "no readers\n"
+
+
 @pytest.mark.parametrize("command", ["show", "tree", "writes", "reads", "tail --run"])
 def test_a_run_that_is_not_known_is_exit_status_1(run: Run, command: str) -> None:
     done = run("runs", *command.split(), "nobody")
@@ -321,7 +334,7 @@ def test_a_purged_run_says_that_it_was(run: Run, ledger: Ledger, clock: ManualCl
 def test_runs_alone_shows_what_there_is(run: Run) -> None:
     done = run("runs")
     assert (done.status, done.err) == (0, "")
-    assert all(f"│ {name} " in done.out for name in ("list", "show", "tree", "writes", "reads", "tail"))
+    assert all(f"│ {name} " in done.out for name in ("list", "show", "tree", "writes", "reads", "readers", "tail"))
     assert run("runs", "bogus").status == 2
 
 

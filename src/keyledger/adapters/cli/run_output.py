@@ -256,3 +256,11 @@ def reads_table(reads: Page[RunRead]) -> Table:
             moment(read.recorded_at),
         )
     return made
+
+
+def readers_table(reads: Page[RunRead]) -> Table:
+    """Runs that saw one version; times in UTC."""
+    made = table("run", ("when", ONE_LINE))
+    for read in reads:
+        made.add_row(Text(printable(read.run_id), "cyan"), moment(read.recorded_at))
+    return made

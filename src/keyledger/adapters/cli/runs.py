@@ -1,4 +1,4 @@
-"""Commands on runs: list, show, tree, writes, reads, tail."""
+"""Commands on runs: list, show, tree, writes, reads, readers, tail."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ from rich.table import Table
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.following import pause, until_stopped
+from keyledger.adapters.cli.keys import DEFAULT_PARTITION
 from keyledger.adapters.cli.output import out, print_all, print_json, printable, remark, say
 from keyledger.adapters.cli.run_news import news_document, print_news
-from keyledger.adapters.cli.run_output import drawn, reads_table, run_card, runs_table, trace, writes_table
+from keyledger.adapters.cli.run_output import (
+    drawn,
+    readers_table,
+    reads_table,
+    run_card,
+    runs_table,
+    trace,
+    writes_table,
+)
 from keyledger.adapters.cli.run_tree import branches
 from keyledger.adapters.cli.session import Session, command
 from keyledger.adapters.cli.times import time_or_age
@@ -27,6 +36,7 @@ from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.audit.tail import RunTail
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.records import Page
+from keyledger.domain.scope import SKILL
 
 LOOK_EVERY = 0.25
 T = TypeVar("T")
@@ -142,6 +152,27 @@ def show_reads(
         _known(ledger, run_id, ledger.runs.reads(run_id, limit=1))
         pages = partial(ledger.runs.reads, run_id)
         _print_pages(session, "reads", pages, reads_table, limit, after, everything=everything)
+
+
+@command(app, "readers")
+def show_readers(
+    session: Session,
+    key: opt.Key,
+    revision: Annotated[
+        int,
+        typer.Argument(metavar="REVISION", help="Of the version; 0 finds who found none.", show_default=False),
+    ],
+    *,
+    partition: opt.Partition = DEFAULT_PARTITION,
+    scope: opt.Scope = SKILL,
+    limit: opt.Limit = DEFAULT_PAGE,
+    after: opt.After = "",
+    everything: opt.All = False,
+) -> None:
+    """List the runs that saw a version of a key, of those that record what they read."""
+    with session.open(create=False) as ledger:
+        pages = partial(ledger.partition(partition).readers, key, revision, scope=scope)
+        _print_pages(session, "readers", pages, readers_table, limit, after, everything=everything)
 
 
 def _known(ledger: Ledger, run_id: str, found: Page[T]) -> None:
