@@ -66,10 +66,15 @@ DAMAGE = [
     "DELETE FROM run_reads",
     "UPDATE run_reads SET revision = 2 WHERE key = 'a'",
     "UPDATE run_reads SET run_id = 'run:ghost'",
+    "UPDATE run_head SET sequences = 'x' WHERE run_id = 'run:r-1'",
+    "UPDATE run_head SET sequences = '[[1,2,3]]' WHERE run_id = 'run:r-1'",
+    "UPDATE runs SET inputs = substr(inputs, 3) WHERE run_id = 'run:r-1'",
 ]
 
 
-@pytest.mark.parametrize(("damage", "key"), [*((each, None) for each in DAMAGE), (DAMAGE[6], cipher())])
+@pytest.mark.parametrize(
+    ("damage", "key"), [*((each, None) for each in DAMAGE), (DAMAGE[6], cipher()), (DAMAGE[-1], cipher())]
+)
 def test_a_rebuild_reports_and_repairs_rows_of_runs_that_stood_otherwise(
     damage: str, key: Any, options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
 ) -> None:
@@ -88,6 +93,22 @@ def test_a_rebuild_reports_and_repairs_rows_of_runs_that_stood_otherwise(
             ledger.runs.start(RunInfo("r-0", "weather"))
         with pytest.raises(keyledger.RunNotFoundError):
             ledger.runs.get("ghost")
+
+
+def test_a_rebuild_tells_of_revisions_that_are_missing(
+    options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
+) -> None:
+    with reopen() as ledger:
+        run_something(ledger)
+        ledger.partition("p").set("a", 1)
+        ledger.partition("p").set("a", 2)
+        execute(options, "DELETE FROM stored_events WHERE originator_id = 'run:r-1' AND originator_version = 3")
+        execute(
+            options, "DELETE FROM stored_events WHERE originator_id = 'partition:p' AND originator_version = 1"
+        )
+        for _ in range(2):
+            told = [line for line in ledger.rebuild().differences if "revisions are missing" in line]
+            assert [line.split()[0] for line in told] == ["partition:p", "run:r-1"]
 
 
 def test_a_purge_of_what_its_head_calls_purged_asks_for_a_rebuild(

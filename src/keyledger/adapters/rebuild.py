@@ -55,8 +55,8 @@ def rebuilt(
     project: Projector,
     draft: Draft,
     progress: Callable[[int], None],
-) -> HeadRow:
-    """Replay the events of a stream into an empty draft; the head that they lead to.
+) -> tuple[HeadRow, list[str]]:
+    """Replay the events of a stream into an empty draft; the head that they lead to, a line if some are missing.
 
     Memory holds some entries and a stretch of events, never the partition. Entries that changed are kept until
     there are many, so that a key which changes often is written once; what was written by then is loaded when an
@@ -65,7 +65,7 @@ def rebuilt(
     entries = _Entries()
     state = PartitionState(stream, entries=cast("Any", entries))
     kept: dict[EntryKey, StoredEntry | None] = {}
-    size, written = 0, False
+    size, written, count = 0, False, 0
     for stretch, values in _stretches(events):
         if written:
             entries.update(draft.load([key for key in keys_touched(stretch) if key not in kept]))
@@ -78,10 +78,11 @@ def rebuilt(
             entries, kept, size, written = _Entries(), {}, 0, True
             state = state._replace(entries=cast("Any", entries))
         draft.write(changes._replace(entries=()))
+        count += len(stretch)
         progress(len(stretch))
     head = project(state, ()).head
     draft.write(ReadModelChanges(head, tuple(kept.items()), (), None))
-    return head
+    return head, [] if count == head.revision else [missing(stream, count, head.revision)]
 
 
 def _stretches(events: Iterable[PartitionEvent]) -> Iterator[tuple[list[PartitionEvent], int]]:
@@ -107,6 +108,11 @@ def _stretches(events: Iterable[PartitionEvent]) -> Iterator[tuple[list[Partitio
             stretch, size = [], 0
     if stretch:
         yield stretch, size
+
+
+def missing(stream: str, count: int, revision: int) -> str:
+    """A line for a stream whose revisions have gaps."""
+    return f"{stream} stored_events: {count} events up to revision {revision}, so revisions are missing"
 
 
 def differing_heads(stream: str, former: HeadRow, current: HeadRow) -> list[str]:

@@ -27,7 +27,6 @@ from keyledger.domain.run import (
     RunLogged,
     RunsPurged,
     RunState,
-    fold,
 )
 
 
@@ -192,13 +191,10 @@ class MemoryRuns:
             streams = [each for each in self._streams() if each > after][:limit]
             lines: list[str] = []
             for stream in streams:
-                events = self._all_events(stream)
                 current = RunModels()
-                current.put_head(fold(RunState(stream), events))
-                current.apply(project(events))
+                progress(current.fold(stream, self._all_events(stream), project))
                 lines += rows.differing(stream, current)
                 rows.adopt(stream, current)
-                progress(len(events))
             return RebuiltRuns(streams[-1], len(streams), lines) if streams else None
 
     def _streams(self) -> list[str]:

@@ -176,9 +176,10 @@ class MemoryStorage:
             leases = former.leases._replace(version=former.leases.version + 1)
             current = Rows(leases=leases, requests=former.requests)
             events = map(self.mapper.to_domain_event, self.recorder.select_events(stream))
-            rebuilt(stream, events, project, current, progress)
+            _, gaps = rebuilt(stream, events, project, current, progress)
             streams[stream] = current
             return [
+                *gaps,
                 *differing_heads(stream, former.head, current.head),
                 *differing(f"{stream} current_value", _entry_rows(former), _entry_rows(current), key=2),
                 *differing(f"{stream} key_history", _history_rows(former), _history_rows(current), key=3),

@@ -136,7 +136,7 @@ class PostgresStorage(_Parameters, StorageReads):
         with self._transaction() as cursor:
             state, leases, _ = _Locked(self.recorder, self._rows, cursor, stream).load(stream, ())
             draft = PostgresDraft(self._rows, stream, cursor)
-            head = rebuilt(stream, draft.events(), project, draft, progress)
+            head, gaps = rebuilt(stream, draft.events(), project, draft, progress)
             raised = leases._replace(
                 version=leases.version + 1
             )  # who decided on the former rows has to read again
@@ -144,7 +144,7 @@ class PostgresStorage(_Parameters, StorageReads):
             self.recorder.write(
                 cursor, Commit(stream, state.revision, leases.version, (), changes, raised, ()), ()
             )
-            return differing_heads(stream, project(state, ()).head, head) + draft.settle()
+            return gaps + differing_heads(stream, project(state, ()).head, head) + draft.settle()
 
     def follower(self, name: str) -> PostgresFollower:
         """The tables of a follower of the ledger's runs."""

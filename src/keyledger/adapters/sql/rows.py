@@ -14,6 +14,7 @@ import orjson
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.domain.commands import EntryKey
+from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import PartitionState, StoredEntry
 from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord, StoredVersion
 from keyledger.domain.quota import Lease, Leases
@@ -118,8 +119,14 @@ class Rows:
         return RequestRecord(request_id, known, first, last, self._to_time(recorded_at))
 
     def unsealed(self, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-        """Rows whose last column is a value, decrypted: two encryptions of one value differ."""
-        return ((*row[:-1], self.mapper.unseal(row[-1])) for row in rows)
+        """Rows whose last column is a value, decrypted, as two encryptions of one differ; None if it cannot be."""
+        return ((*row[:-1], self._unsealed(row[-1])) for row in rows)
+
+    def _unsealed(self, value: bytes) -> bytes | None:
+        try:
+            return self.mapper.unseal(value)
+        except UnreadableError:
+            return None
 
     # ------------------------------------------------------------------------------------- writing
 

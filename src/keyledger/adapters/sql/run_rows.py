@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.domain.audit.ports import Closed, ReadRow, RunCommit, RunRow, RunStatus
+from keyledger.domain.errors import UnreadableError
 from keyledger.domain.run import RUNNING, Outcome, RunState
 
 # Columns of the tables, but that the first, run_id, is the parameter ``stream``.
@@ -39,8 +41,20 @@ READ_COLUMNS = ("stream", "partition_id", "scope", "key", "revision", "recorded_
 _NOT_ENDED = Outcome(RUNNING)
 
 
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Whatever a row raises that somebody wrote past the ledger is UnreadableError."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnreadableError(what, f"{type(error).__name__}: {error}") from None
+
+
 class RunRows:
-    """Translates rows; the functions take a time to its column and back, None to None."""
+    """Translates rows; the functions take a time to its column and back, None to None.
+
+    Each that reads raises UnreadableError for a row that the ledger has not written like that.
+    """
 
     def __init__(
         self,
@@ -58,8 +72,9 @@ class RunRows:
     def head(self, row: Sequence[Any]) -> RunState:
         """From the columns of run_head and, where the row goes on, of how the run ended."""
         stream, revision, last, sequences, purged, *ended = row
-        spans = tuple((first, last_one) for first, last_one in orjson.loads(sequences))
-        return RunState(stream, revision, self._maybe(last), spans, bool(purged), self._outcome(ended))
+        with _readable(f"the head of {stream!r}"):
+            spans = tuple((int(first), int(last_one)) for first, last_one in orjson.loads(sequences))
+            return RunState(stream, revision, self._maybe(last), spans, bool(purged), self._outcome(ended))
 
     def _outcome(self, row: Sequence[Any]) -> Outcome | None:
         if not row or row[0] is None or row[0] == RUNNING:
@@ -70,12 +85,14 @@ class RunRows:
     def run(self, row: Sequence[Any]) -> RunRow:
         """From the columns of runs."""
         stream, skill, caller, channel, parent, root, depth, started_at, trace, inputs, finished_at, *ended = row
-        begun = (stream, skill, caller, channel, parent, root, depth, self.to_time(started_at), trace)
-        return RunRow(*begun, self._unseal(inputs), self._maybe(finished_at), self._outcome(ended))
+        with _readable(f"the summary of {stream!r}"):
+            begun = (stream, skill, caller, channel, parent, root, depth, self.to_time(started_at), trace)
+            return RunRow(*begun, self._unseal(inputs), self._maybe(finished_at), self._outcome(ended))
 
     def read(self, row: Sequence[Any]) -> ReadRow:
         """From the columns of run_reads."""
-        return ReadRow(row[0], row[1], row[2], row[3], row[4], self.to_time(row[5]))
+        with _readable(f"a read of {row[0]!r}"):
+            return ReadRow(row[0], row[1], row[2], row[3], row[4], self.to_time(row[5]))
 
     def status(self, row: Sequence[Any]) -> RunStatus:
         """From a run's id, end and whether it was purged."""

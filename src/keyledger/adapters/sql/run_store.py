@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, starmap
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -26,8 +26,9 @@ from keyledger.domain.audit.ports import (
     RunStatus,
 )
 from keyledger.domain.audit.records import RunFilter
+from keyledger.domain.errors import UnreadableError
 from keyledger.domain.ports import StoredVersion
-from keyledger.domain.run import PURGES_STREAM, RunLogged, RunsPurged, RunState, fold
+from keyledger.domain.run import PURGES_STREAM, RunLogged, RunsPurged, RunState
 
 
 class Runner(Protocol):
@@ -251,11 +252,17 @@ class SQLRuns(RunSessionReads):
 
     def _standing(self, runner: Runner, of_streams: dict[str, Any]) -> RunModels:
         models = RunModels()
-        for row in runner.all(self._sql.read_run_heads, of_streams):
-            models.put_head(self._rows.head(row))
-        models.apply([Opened(self._rows.run(row)) for row in runner.all(self._sql.read_runs, of_streams)])
-        for row in runner.all(self._sql.read_reads_of_runs, of_streams):
-            models.put_read(self._rows.read(row))
+        tables: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
+            (self._sql.read_run_heads, "run_head", lambda row: models.put_head(self._rows.head(row))),
+            (self._sql.read_runs, "runs", lambda row: models.apply([Opened(self._rows.run(row))])),
+            (self._sql.read_reads_of_runs, "run_reads", lambda row: models.put_read(self._rows.read(row))),
+        )
+        for statement, table, put in tables:
+            for row in runner.all(statement, of_streams):
+                try:
+                    put(row)
+                except UnreadableError as error:
+                    models.tell(row[0], f"{table}: stood unreadable: {error.reason}")
         return models
 
     def _rebuilt(
@@ -264,11 +271,5 @@ class SQLRuns(RunSessionReads):
         models = RunModels()
         rows = runner.stream(self._sql.read_events_of_runs, of_streams)
         for stream, events in groupby(rows, key=itemgetter(0)):
-            state = RunState(stream)
-            for row in events:
-                event = self._rows.mapper.to_event(*row)
-                state = fold(state, (event,))
-                models.apply(project((event,)))
-            models.put_head(state)
-            progress(state.revision)
+            progress(models.fold(stream, starmap(self._rows.mapper.to_event, events), project))
         return models

@@ -154,13 +154,13 @@ class SQLiteStorage(_Parameters, StorageReads):
         with self.datastore.writing() as cursor:
             state, leases, _ = _Locked(self.recorder, self._rows, cursor).load(stream, ())
             draft = SQLiteDraft(self._rows, stream, cursor)
-            head = rebuilt(stream, draft.events(), project, draft, progress)
+            head, gaps = rebuilt(stream, draft.events(), project, draft, progress)
             raised = leases._replace(
                 version=leases.version + 1
             )  # who decided on the former rows has to read again
             expected = {"expected": state.revision, "expected_leases": leases.version}
             cursor.execute(SQL.put_head, self._rows.head_parameters(stream, head, raised) | expected)
-            return differing_heads(stream, project(state, ()).head, head) + draft.settle()
+            return gaps + differing_heads(stream, project(state, ()).head, head) + draft.settle()
 
     def follower(self, name: str) -> SQLiteFollower:
         """The tables of a follower of the ledger's runs."""
