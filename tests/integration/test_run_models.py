@@ -72,9 +72,10 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("damage", "key"), [*((each, None) for each in DAMAGE), (DAMAGE[6], cipher()), (DAMAGE[-1], cipher())]
-)
+UNDER_CIPHER = [(DAMAGE[6], cipher()), (DAMAGE[-1], cipher())]
+
+
+@pytest.mark.parametrize(("damage", "key"), [*((each, None) for each in DAMAGE), *UNDER_CIPHER])
 def test_a_rebuild_reports_and_repairs_rows_of_runs_that_stood_otherwise(
     damage: str, key: Any, options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
 ) -> None:
@@ -102,10 +103,9 @@ def test_a_rebuild_tells_of_revisions_that_are_missing(
         run_something(ledger)
         ledger.partition("p").set("a", 1)
         ledger.partition("p").set("a", 2)
-        execute(options, "DELETE FROM stored_events WHERE originator_id = 'run:r-1' AND originator_version = 3")
-        execute(
-            options, "DELETE FROM stored_events WHERE originator_id = 'partition:p' AND originator_version = 1"
-        )
+        for stream, revision in (("run:r-1", 3), ("partition:p", 1)):
+            of_stream = f"originator_id = '{stream}' AND originator_version = {revision}"
+            execute(options, f"DELETE FROM stored_events WHERE {of_stream}")
         for _ in range(2):
             told = [line for line in ledger.rebuild().differences if "revisions are missing" in line]
             assert [line.split()[0] for line in told] == ["partition:p", "run:r-1"]

@@ -34,8 +34,8 @@ class RunModels:
                 case Opened(row):
                     self.runs[row.stream] = row
                 case Closed(stream, outcome, finished_at):
-                    if (row := self.runs.get(stream)) is not None:
-                        self.runs[stream] = row._replace(outcome=outcome, finished_at=finished_at)
+                    if (ended := self.runs.get(stream)) is not None:
+                        self.runs[stream] = ended._replace(outcome=outcome, finished_at=finished_at)
                 case Noted(rows):
                     for read in rows:
                         self.put_read(read)
