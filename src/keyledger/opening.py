@@ -67,7 +67,8 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         max_keys: live keys that a partition may hold.
         tree_quota: bytes that one dispatch tree may share in its ``root_run:`` scope.
         lock_timeout: seconds that a write waits for another process's write before LedgerBusyError.
-        create: SQLite only: whether a file that does not exist is created; StorageUnavailableError if not.
+        create: whether a file, or tables in a schema, that do not exist are created; StorageUnavailableError
+            if not.
         synchronous: SQLite only: ``FULL`` survives a loss of power; ``NORMAL`` is faster, stays consistent, and
             may lose the last commits then.
         schema: PostgreSQL only: the schema that holds the tables, created where missing; the URL may name it
@@ -200,6 +201,7 @@ def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerS
         schema=unquote(named[2]) if named else options["schema"],
         pool_size=options["pool_size"],
         lock_timeout=options["lock_timeout"],
+        create=options["create"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import keyledger
@@ -29,6 +30,24 @@ from keyledger.adapters.sqlite.storage import SQLiteStorage
 def test_a_url_of_no_known_form_is_refused(url: Any) -> None:
     with pytest.raises(keyledger.InvalidArgumentError, match=r"url: .*sqlite:///"):
         keyledger.open(url)
+
+
+def test_a_schema_without_a_ledger_is_left_alone_where_none_is_to_be_created(
+    postgres_url: str, schema: str
+) -> None:
+    with pytest.raises(keyledger.StorageUnavailableError, match="there is no ledger in schema"):
+        keyledger.open(postgres_url, schema=schema, create=False)
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone() == (None,)
+    keyledger.open(postgres_url, schema=schema).close()
+    keyledger.open(postgres_url, schema=schema, create=False).close()
+
+
+def test_what_a_driver_says_stands_on_one_line() -> None:
+    with pytest.raises(keyledger.StorageUnavailableError) as refused:
+        keyledger.open("postgresql://ada@127.0.0.1:1/none")
+    assert "refused" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_password_is_never_repeated() -> None:

@@ -47,7 +47,7 @@ class ConnectionLostError(StorageUnavailableError):
 class Datastore(PostgresDatastore):
     """The library's datastore on a pool of our own."""
 
-    def __init__(self, url: str, *, schema: str, pool_size: int, lock_timeout: float) -> None:
+    def __init__(self, url: str, *, schema: str, pool_size: int, lock_timeout: float, create: bool) -> None:
         if len(schema.encode()) > _MOST_IDENTIFIER_BYTES:
             raise InvalidArgumentError("schema", schema, f"a name of at most {_MOST_IDENTIFIER_BYTES} UTF-8 bytes")
         super().__init__("", "", "", "", "", schema=schema, originator_id_type="text")
@@ -61,7 +61,7 @@ class Datastore(PostgresDatastore):
         self._pool_size = pool_size
         self._inherited: list[object] = []
         self.reset()
-        self._migrate()
+        self._migrate(create=create)
 
     def reset(self) -> None:
         """Start without connections. Those inherited by fork() are kept aside, as closing them is not ours."""
@@ -94,18 +94,22 @@ class Datastore(PostgresDatastore):
             with connection:
                 yield connection
         except psycopg.Error as error:
-            raise StorageUnavailableError(str(error).strip()) from error
+            raise StorageUnavailableError(_told(error)) from error
 
     def register_type_adapters(self) -> None:
         """The library's composite types are not used here."""
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, create: bool) -> None:
         """Bring the schema up to date, one process at a time; where it is, ask for no right to change it."""
         with self._connect() as connection, connection.transaction():
             self._configure(connection)
             version = self._version(connection)
             if version == len(MIGRATIONS):
                 return
+            if version == 0 and not create:
+                raise StorageUnavailableError(
+                    f"there is no ledger in schema {self.schema!r}; a first write makes one"
+                )
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             self._create_schema(connection)
             connection.execute(VERSION_TABLE)
@@ -171,7 +175,7 @@ class Datastore(PostgresDatastore):
             self.pool.open()
             return self.pool.getconn().cursor(row_factory=tuple_row)
         except (psycopg.Error, PoolTimeout) as error:
-            raise StorageUnavailableError(f"no connection to the server: {error}") from error
+            raise StorageUnavailableError(f"no connection to the server: {_told(error)}") from error
 
     def give_back(self, cursor: Cursor[Any]) -> None:
         """Let others have the cursor; one that was left in the middle of something is not worth saving."""
@@ -238,10 +242,15 @@ def raise_translated(error: Exception, *, lost: bool) -> NoReturn:
     if isinstance(error, errors.LockNotAvailable):
         raise LedgerBusyError("another held the lock for too long; try again") from error
     if lost:
-        raise ConnectionLostError(f"the connection to the server broke: {error}") from error
+        raise ConnectionLostError(f"the connection to the server broke: {_told(error)}") from error
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        raise StorageUnavailableError(str(error)) from error
-    raise StorageError(f"the database refused: {error}") from error
+        raise StorageUnavailableError(_told(error)) from error
+    raise StorageError(f"the database refused: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """What a driver says, on one line."""
+    return " ".join(str(error).split())
 
 
 @contextmanager

@@ -66,10 +66,21 @@ class _Locked(_Parameters, SessionReads):
 class PostgresStorage(_Parameters, StorageReads):
     """Events and inline read models of a ledger in one schema of a PostgreSQL database."""
 
-    def __init__(self, url: str, mapper: EventMapper, *, schema: str, pool_size: int, lock_timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        mapper: EventMapper,
+        *,
+        schema: str,
+        pool_size: int,
+        lock_timeout: float,
+        create: bool = True,
+    ) -> None:
         super().__init__(SQL, Rows(mapper, _same, _same))
         self.mapper = mapper
-        self.datastore = Datastore(url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout)
+        self.datastore = Datastore(
+            url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout, create=create
+        )
         self.recorder = Recorder(self.datastore, self._rows)
         self._run_rows = RunRows(mapper, _same, _same)
         self.runs = PostgresRuns(self.datastore, self._run_rows, self._rows, self._all)
