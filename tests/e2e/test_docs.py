@@ -41,7 +41,7 @@ NOT_RUN = {
         "it needs a network"
     ),
     ("docs/how-to/test-an-adapter.md", "pip install 'keyledger[testing]'\n"): "it needs a network",
-    ("docs/how-to/trace.md", "pip install 'keyledger[otel]'\n"): "it needs a network",
+    ("docs/how-to/trace.md", "pip install 'keyledger[otel]' opentelemetry-sdk\n"): "it needs a network",
     ("docs/how-to/operate.md", "pip install 'keyledger[postgres]'\n"): "it needs a network",
     ("docs/how-to/operate.md", "pip install 'keyledger[crypto]'\n"): "it needs a network",
     ("docs/how-to/operate.md", 'pg_dump --format=custom --file=agents.dump "$DATABASE_URL"\n'): (

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from keyledger.adapters.cli.output import count, moment, out, printable
 from keyledger.adapters.cli.run_output import FAILED, for_whom, lasting, log_style, status_style
+from keyledger.adapters.clock import SystemClock
 from keyledger.domain.audit.tail import RunNews
 from keyledger.domain.run import RUNNING, RunFinished, RunLogged, RunPurged, RunStarted, run_of
 
@@ -41,9 +42,16 @@ def _plain(value: Any) -> Any:
 
 
 def print_news(event: RunNews) -> None:
-    """Print what happened to a run on a line; a terminal's width cuts it off, but for errors. Times in UTC."""
+    """Print what happened to a run on a line; a terminal's width cuts it off, but for errors.
+
+    Times in UTC, with the day if it is not today.
+    """
     console = out()
-    when, run_id = f"{moment(event.recorded_at)[-8:]}  ", f"{printable(run_of(event.originator_id))}  "
+    today = SystemClock().now().date() == event.recorded_at.date()
+    when, run_id = (
+        f"{moment(event.recorded_at)[-8 if today else 0 :]}  ",
+        f"{printable(run_of(event.originator_id))}  ",
+    )
     text = Text.assemble((when, "dim"), (run_id, "cyan"), *_parts(event))
     if console.is_terminal and not _failed(event):
         console.print(text, no_wrap=True, overflow="ellipsis")

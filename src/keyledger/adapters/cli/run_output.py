@@ -38,6 +38,7 @@ _STATUS_STYLES = {
 }
 _LOG_STYLES = {"step": "dim", "tool_call": "cyan", "tool_result": "green"}
 FAILED = "bold red"
+UNBOUNDED = 10_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -84,7 +85,9 @@ def tokens(run: Run) -> int:
 def runs_table(runs: Sequence[Run], now: datetime) -> Table:
     """Runs, newest first; times in UTC, of a terminal that is too narrow only the day or the time."""
     brief = partial(_brief, now)
-    return _fitting(_flat(runs, now, moment), _flat(runs, now, brief), _stacked(runs, now, brief))
+    return _fitting(
+        _flat(runs, now, moment), _flat(runs, now, brief), _stacked(runs, now, brief), _listed(runs, now, brief)
+    )
 
 
 _FIGURES = (("started", ONE_LINE), ("time", NUMBER), ("tokens", NUMBER), ("calls", NUMBER))
@@ -107,6 +110,23 @@ def _stacked(runs: Sequence[Run], now: datetime, time: Callable[[datetime], str]
     return made
 
 
+def _listed(runs: Sequence[Run], now: datetime, time: Callable[[datetime], str]) -> Table:
+    """For long ids in a narrow terminal: an id is for copying, and never broken."""
+    made = table("run")
+    for run in runs:
+        used = [count(number, what) for number, what in _used(run) if number]
+        said = "  ".join(
+            (printable(run.skill_id) + for_whom(run.caller_id), time(run.started_at), took(run, now), *used)
+        )
+        named = Text.assemble((printable(run.id), "cyan"), "  ", status_of(run), no_wrap=True, overflow="ignore")
+        made.add_row(Group(named, Text(f"  {said}", "dim")))
+    return made
+
+
+def _used(run: Run) -> tuple[tuple[int, str], ...]:
+    return (tokens(run), "token"), (run.tool_calls_count, "call")
+
+
 def _figures(run: Run, now: datetime, time: Callable[[datetime], str]) -> tuple[str, str, str, str]:
     return time(run.started_at), took(run, now), f"{tokens(run):,}", f"{run.tool_calls_count:,}"
 
@@ -119,7 +139,7 @@ def _brief(now: datetime, time: datetime) -> str:
 def _fitting(*tables: Table) -> Table:
     """The first table that needs no more than the terminal's width, or the last."""
     console = out()
-    unbounded = console.options.update(max_width=10_000)
+    unbounded = console.options.update(max_width=UNBOUNDED)
     fitting = (each for each in tables if console.measure(each, options=unbounded).maximum <= console.width)
     return next(fitting, tables[-1])
 
@@ -183,14 +203,22 @@ def trace(logs: Sequence[RunLog], started_at: datetime, *, full: bool) -> Table:
     """A log as a readable trace; payloads are shortened to one line, but for errors and with ``full``."""
     made = table(("seq", NUMBER), ("after", NUMBER), ("what", ONE_LINE), "payload")
     for log in logs:
-        failed, at = log.event_type == "error", log.created_at or started_at
+        at = log.created_at or started_at
         made.add_row(
             str(log.sequence),
             lasting((at - started_at).total_seconds()),
             Text(log.event_type, log_style(log.event_type, log.payload)),
-            Text(_json(log.payload), FAILED if failed else "") if full or failed else shown(dict(log.payload)),
+            _payload(log, full=full),
         )
     return made
+
+
+def _payload(log: RunLog, *, full: bool) -> Text:
+    failed = log.event_type == "error"
+    if full:
+        indented = orjson.dumps(log.payload, option=orjson.OPT_INDENT_2).decode()
+        return _lines(indented, FAILED if failed else "")
+    return Text(_json(log.payload), FAILED) if failed else shown(dict(log.payload))
 
 
 # ---------------------------------------------------------------------------------------------- trees
@@ -214,10 +242,10 @@ def _leaf(run: Run, writes: int, now: datetime, *, bold: bool) -> Text:
     name = Text(printable(run.id), "bold cyan" if bold else "cyan")
     parts = [name, Text(printable(run.skill_id)), status_of(run), Text(took(run, now))]
     parts += [Text(count(number, what)) for number, what in ((tokens(run), "token"), (writes, "write")) if number]
-    if run.error:
-        parts.append(Text(printable(run.error), "red"))
     label = Text("  ").join(parts)
-    label.no_wrap, label.overflow = True, "ellipsis"
+    if run.error:
+        label = Text("\n").join((label, Text(printable(run.error), "red")))
+    label.no_wrap, label.overflow = True, "ellipsis" if out().is_terminal else "ignore"
     return label
 
 

@@ -17,6 +17,7 @@ from keyledger.adapters.cli.keys import DEFAULT_PARTITION
 from keyledger.adapters.cli.output import out, print_all, print_json, printable, remark, say
 from keyledger.adapters.cli.run_news import news_document, print_news
 from keyledger.adapters.cli.run_output import (
+    UNBOUNDED,
     drawn,
     readers_table,
     reads_table,
@@ -118,7 +119,10 @@ def show_tree(session: Session, run_id: Id) -> None:
         runs = [asdict(run) | {"depth": depth, "writes": writes.get(run.id, 0)} for run, depth, _ in found]
         print_json({"root_run_id": found[0].run.root_run_id, "runs": runs})
     else:
-        out().print(drawn(found, run_id, writes, SystemClock().now()))
+        console = out()
+        if not console.is_terminal:
+            console.width = UNBOUNDED
+        console.print(drawn(found, run_id, writes, SystemClock().now()))
 
 
 @command(app, "writes")
