@@ -226,8 +226,7 @@ def test_tree_draws_who_called_whom_with_status_time_tokens_and_writes(run: Run)
     assert lines[1] == "├── r-1  weather  ok  1.50 s  1,565 tokens  2 writes"
     assert lines[2] == "└── r-2  fares  timeout  1 m 05 s"
     assert lines[3] == f"    {FARES}"
-    assert lines[2].endswith("…")
-    assert lines[3] == "    └── r-3  fares  dry_run  0.00 s"
+    assert lines[4] == "    └── r-3  fares  dry_run  0.00 s"
 
 
 @pytest.mark.usefixtures("dispatched")
