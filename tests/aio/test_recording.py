@@ -148,6 +148,27 @@ async def test_a_ledger_that_is_closed_stops_no_block(opening: Open, caplog: pyt
     assert "run 'r-1': a step is not recorded: LedgerClosedError" in caplog.text
 
 
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@in_loop
+async def test_nothing_that_a_block_is_given_says_or_raises_stops_it_or_leaves_its_run_open(opening: Open) -> None:
+    async with opening() as ledger:
+        no_json: Any = {"a": (1,)}
+        with pytest.raises(SpeechlessError):
+            async with ledger.runs.record("weather", run_id="r-1", inputs=no_json) as run:
+                run.output = "\ud800"
+                async with run.on_tool_call("fetch", {}):
+                    raise SpeechlessError
+        found = await ledger.runs.get("r-1")
+        assert (found.status, list(found.inputs), found.output) == ("error", ["omitted"], "")
+        assert found.error == "omitted: output: a str without lone surrogates"
+        assert (await lines(ledger))[1][1]["error"] == "SpeechlessError"
+        assert ledger.runs.failures == 2
+
+
 @in_loop
 async def test_an_id_that_is_in_use_stops_the_block_before_it_begins(opening: Open) -> None:
     async with opening() as ledger:

@@ -17,7 +17,9 @@ from keyledger import (
     InvalidArgumentError,
     InvokeDepthExceededError,
     KeyNotFoundError,
+    LedgerBusyError,
     NullSink,
+    OutcomeUnknownError,
     RunInfo,
     RunNotFoundError,
     RunStats,
@@ -32,7 +34,8 @@ from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.audit.arguments import MAX_PAYLOAD_BYTES
 from keyledger.domain.audit.ports import RunCommit
-from keyledger.domain.run import MAX_INVOKE_DEPTH
+from keyledger.domain.audit.writer import RunWriter
+from keyledger.domain.run import MAX_INVOKE_DEPTH, RunAction
 from keyledger.opening import ledger_on
 
 
@@ -40,8 +43,12 @@ class BrittleRuns(MemoryRuns):
     """The audit of a storage that is down whenever ``outage`` holds an error."""
 
     outage: Exception | None = None
+    hiccups: list[Exception]
+    """Errors of one commit each, raised before the outage."""
 
     def commit(self, commit: RunCommit) -> None:
+        if self.hiccups:
+            raise self.hiccups.pop()
         if self.outage is not None:
             raise self.outage
         super().commit(commit)
@@ -55,7 +62,8 @@ def clock() -> ManualClock:
 @pytest.fixture
 def storage() -> MemoryStorage:
     storage = MemoryStorage(EventMapper())
-    storage.runs = BrittleRuns(storage.mapper, storage.recorder)
+    storage.runs = runs = BrittleRuns(storage.mapper, storage.recorder)
+    runs.hiccups = []
     return storage
 
 
@@ -279,6 +287,46 @@ def test_an_end_that_could_not_be_written_is_written_by_another_close(
     assert (run.status, run.runtime_seconds) == ("lane_busy", 3)
 
 
+@pytest.mark.parametrize(
+    "hiccup", [LedgerBusyError("busy"), StorageUnavailableError("gone"), OutcomeUnknownError("run:r")]
+)
+def test_an_end_is_written_although_the_storage_is_away_for_a_moment(
+    ledger: keyledger.Ledger, audit: BrittleRuns, hiccup: Exception
+) -> None:
+    with ledger.runs.record("weather", run_id="r") as run:
+        run.output = "done"
+        audit.hiccups = [hiccup]
+    assert (ledger.runs.get("r").status, ledger.runs.get("r").output) == ("ok", "done")
+    assert ledger.runs.failures == 0
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_start_of_which_nobody_knows_whether_it_took_place_is_looked_up(
+    ledger: keyledger.Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, committed: bool
+) -> None:
+    execute = RunWriter.execute
+
+    def loses_the_answer(writer: RunWriter, stream: str, action: RunAction, **by: Any) -> Any:
+        if committed:
+            execute(writer, stream, action, **by)
+        raise OutcomeUnknownError(stream)
+
+    run = ledger.runs.record("weather", run_id="r", parent_run_id="p")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "execute", loses_the_answer)
+        assert run.begin() is committed
+    run.on_step({"n": 1})
+    run.end()
+    assert run.root_run_id == "p"
+    if committed:
+        assert (ledger.runs.get("r").status, lines(ledger)) == ("ok", [("step", {"n": 1})])
+        assert (ledger.runs.failures, caplog.messages) == (0, [])
+    else:
+        assert not ledger.runs.exists("r")
+        assert ledger.runs.failures == 1
+        assert "its start is not recorded: OutcomeUnknownError" in caplog.text
+
+
 def test_a_run_whose_start_could_not_be_written_is_not_recorded(
     ledger: keyledger.Ledger, audit: BrittleRuns, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -311,6 +359,8 @@ def test_what_guards_an_invocation_is_raised(ledger: keyledger.Ledger) -> None:
         sink.start_run(run_info("r0"))
     with pytest.raises(InvalidArgumentError, match="skill_id"):
         sink.start_run(RunInfo("r", ""))
+    with pytest.raises(InvalidArgumentError, match=r"^run: got 'r'"):
+        sink.start_run("r")  # type: ignore[arg-type]
     for depth in range(1, MAX_INVOKE_DEPTH + 1):
         sink.start_run(run_info(f"r{depth}", parent_run_id=f"r{depth - 1}"))
     with pytest.raises(InvokeDepthExceededError):
@@ -396,7 +446,7 @@ def test_what_redaction_refuses_to_see_is_never_written(
 ) -> None:
     def redact(kind: str, value: Any) -> Any:
         if kind == "payload" and "password" in str(value):
-            raise ValueError("not for me")
+            raise ValueError(f"not for me: {value}")
         return value
 
     with ledger_on(lambda: storage, redact=redact) as ledger:
@@ -404,7 +454,10 @@ def test_what_redaction_refuses_to_see_is_never_written(
         recorder.on_step({"password": "hunter2"})
         recorder.on_step({"n": 2})
         recorder.close()
-        assert lines(ledger) == [("step", {"n": 2})]
+        assert lines(ledger) == [
+            ("step", {"omitted": "redacted payload: what redact returns, and it raised ValueError"}),
+            ("step", {"n": 2}),
+        ]
         assert ledger.runs.get("r").status == "ok"
     assert "hunter2" not in caplog.text
 
@@ -529,16 +582,6 @@ def test_a_run_cannot_end_in_just_any_status(ledger: keyledger.Ledger, status: A
         run.status = status
 
 
-@pytest.mark.parametrize("output", [None, 3, {"a": 1}, "\ud800"])
-def test_an_output_is_text(ledger: keyledger.Ledger, output: Any) -> None:
-    with (
-        pytest.raises(InvalidArgumentError, match="output"),
-        ledger.runs.record("weather", run_id="r") as run,
-    ):
-        run.output = output
-    assert ledger.runs.get("r").status == "error"
-
-
 def test_a_block_runs_where_nothing_can_be_written(ledger: keyledger.Ledger, audit: BrittleRuns) -> None:
     audit.outage = StorageUnavailableError("gone")
     with ledger.runs.record("weather", run_id="r", parent_run_id="p") as run:
@@ -555,7 +598,6 @@ def test_a_block_runs_where_nothing_can_be_written(ledger: keyledger.Ledger, aud
     ("field", "options"),
     [
         ("id", {"run_id": ""}),
-        ("inputs", {"inputs": []}),
         ("caller_id", {"caller_id": "a\0"}),
         ("parent_run_id", {"run_id": "r", "parent_run_id": "r"}),
     ],

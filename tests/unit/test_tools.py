@@ -325,7 +325,7 @@ def test_a_call_and_its_result_are_lines_of_the_log(call: Host, lines: Lines) ->
     result = call("kv_set", key="k", value=None, ttl_seconds=None)
     assert lines() == [
         ("tool_call", {"tool": "kv_set", "args": {"key": "k", "value": None, "ttl_seconds": None}}),
-        ("tool_result", {"tool": "kv_set", "ok": True, "result": result}),
+        ("tool_result", {"tool": "kv_set", "call": 1, "ok": True, "result": result}),
     ]
 
 
@@ -344,7 +344,27 @@ def test_a_refused_call_is_logged_with_what_the_model_reads(
 ) -> None:
     answer = call(tool, **args)
     assert answer["ok"] is False
-    assert lines() == [("tool_call", {"tool": tool, "args": args}), ("tool_result", {"tool": tool, **answer})]
+    assert lines() == [
+        ("tool_call", {"tool": tool, "args": args}),
+        ("tool_result", {"tool": tool, "call": 1, **answer}),
+    ]
+
+
+def test_results_of_parallel_calls_of_one_tool_name_their_calls(
+    ledger: Ledger, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = keyledger.Partition.get
+
+    def another_call_meanwhile(kv: keyledger.Partition, key: str, **options: Any) -> Any:
+        if key == "slow":
+            call_tool(ledger, "kv_get", {"key": "quick"}, ADA)
+        return get(kv, key, **options)
+
+    monkeypatch.setattr(keyledger.Partition, "get", another_call_meanwhile)
+    call_tool(ledger, "kv_get", {"key": "slow"}, ADA)
+    asked = [payload["args"]["key"] for kind, payload in lines() if kind == "tool_call"]
+    answered = [(payload["call"], payload["result"]["key"]) for kind, payload in lines() if kind == "tool_result"]
+    assert (asked, answered) == (["slow", "quick"], [(2, "quick"), (1, "slow")])
 
 
 def test_a_bug_is_logged_by_its_class_alone(ledger: Ledger, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +373,7 @@ def test_a_bug_is_logged_by_its_class_alone(ledger: Ledger, lines: Lines, monkey
         call_tool(ledger, "kv_get", {"key": "k"}, ADA)
     assert lines()[1] == (
         "tool_result",
-        {"tool": "kv_get", **error("internal", "a bug in keyledger: ZeroDivisionError")},
+        {"tool": "kv_get", "call": 1, **error("internal", "a bug in keyledger: ZeroDivisionError")},
     )
 
 
@@ -396,8 +416,8 @@ def test_what_is_too_long_is_logged_by_its_length(call: Host, lines: Lines) -> N
     assert first == ("tool_call", {"tool": "kv_set", "args": args})
     size = len(json.dumps({"tool": "kv_set", "args": args}, separators=(",", ":"))) + 534
     assert second == ("tool_call", {"tool": "kv_set", "omitted_bytes": size})
-    size = len(json.dumps({"tool": "kv_list", "ok": True, "result": page}, separators=(",", ":")))
-    assert listed == ("tool_result", {"tool": "kv_list", "ok": True, "omitted_bytes": size})
+    size = len(json.dumps({"tool": "kv_list", "call": 5, "ok": True, "result": page}, separators=(",", ":")))
+    assert listed == ("tool_result", {"tool": "kv_list", "call": 5, "ok": True, "omitted_bytes": size})
 
 
 def test_a_line_of_exactly_the_cap_is_logged_whole(call: Host, lines: Lines) -> None:
@@ -417,7 +437,7 @@ def test_arguments_that_are_no_json_are_logged_by_what_is_amiss(
     (_, asked), (_, answered) = lines()
     assert asked.keys() == {"tool", "omitted"}
     assert asked["omitted"].startswith("payload.args.value: ")
-    assert (answered, ledger.runs.failures) == ({"tool": "kv_set", **answer}, 0)
+    assert (answered, ledger.runs.failures) == ({"tool": "kv_set", "call": 1, **answer}, 0)
 
 
 def test_redaction_sees_what_calls_say(clock: ManualClock) -> None:
@@ -429,7 +449,7 @@ def test_redaction_sees_what_calls_say(clock: ManualClock) -> None:
         call_tool(ledger, "kv_set", {"key": "k", "value": "secret"}, ADA)
         assert [dict(line.payload) for line in ledger.runs.logs("r-2")] == [
             {"kind": "payload", "fields": ["tool", "args"]},
-            {"kind": "payload", "fields": ["tool", "ok", "result"]},
+            {"kind": "payload", "fields": ["tool", "call", "ok", "result"]},
         ]
 
 

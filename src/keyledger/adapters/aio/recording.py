@@ -11,8 +11,9 @@ from typing import Any, Self, TypeVar
 
 from keyledger.adapters.aio.partition import AsyncPartition
 from keyledger.adapters.aio.threads import Threads
+from keyledger.domain.audit.failures import described
 from keyledger.domain.audit.recorded_run import RecordedRun
-from keyledger.domain.audit.recording import Audit, RunRecorder, described
+from keyledger.domain.audit.recording import Audit, RunRecorder
 from keyledger.domain.audit.records import RunInfo, RunStats
 from keyledger.domain.audit.telemetry import CallResult, Tracing
 from keyledger.domain.errors import StorageError

@@ -37,13 +37,13 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
     log, run_id = ledger.runs.tool_log, invocation.run_id
     if run_id is None or not log.is_kept(run_id):
         return _traced(ledger, tool, args, invocation)
-    log.append(run_id, "tool_call", {"tool": tool, "args": dict(args)}, "tool")
+    of = log.begin_call(run_id, tool, args)
     try:
         result = _traced(ledger, tool, args, invocation)
     except Exception as error:
-        log.append(run_id, "tool_result", {"tool": tool, **refusal(tool, error)}, "tool", "ok")
+        log.end_call(run_id, of, refusal(tool, error))
         raise
-    log.append(run_id, "tool_result", {"tool": tool, "ok": True, "result": result}, "tool", "ok")
+    log.end_call(run_id, of, {"ok": True, "result": result})
     return result
 
 

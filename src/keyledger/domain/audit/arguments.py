@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from sys import float_info
 
 from keyledger.domain import arguments
 from keyledger.domain.audit.records import RunFilter, RunInfo, RunLog, RunStats
-from keyledger.domain.engine import Engine
+from keyledger.domain.engine import Engine, Redact
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.run import LOG_TYPES, MAX_SEQUENCE, PURGES, STATUSES, TERMINAL, Log, Outcome
 from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text
@@ -49,18 +50,29 @@ def check_run_info(run: RunInfo, now: datetime) -> None:
 
 def json_object(engine: Engine, field: str, value: object) -> bytes:
     """The JSON text of an object, once the ledger's redaction has seen it."""
-    if type(value) is not dict:
-        raise InvalidArgumentError(field, value, "a dict of JSON values")
-    check_value(value, field)
-    text = engine.codec.encode(value)
-    if engine.settings.redact is not None:
-        redacted = engine.settings.redact(field, engine.codec.decode(text))
-        if type(redacted) is not dict:
-            raise InvalidArgumentError(f"redacted {field}", redacted, "a dict of JSON values")
-        check_value(redacted, f"redacted {field}")
-        text = engine.codec.encode(redacted)
+    text = _object(engine, field, value)
+    if engine.settings.redact is not None and text != b"{}":
+        redacted = _redacted(engine.settings.redact, field, engine.codec.decode(text))
+        text = _object(engine, f"redacted {field}", redacted)
     _check_size(field, len(text))
     return text
+
+
+def _object(engine: Engine, field: str, value: object) -> bytes:
+    if not isinstance(value, Mapping):
+        raise InvalidArgumentError(field, value, "a dict of JSON values")
+    plain = dict(value)
+    check_value(plain, field)
+    return engine.codec.encode(plain)
+
+
+def _redacted(redact: Redact, field: str, value: object) -> object:
+    try:
+        return redact(field, value)
+    except Exception as error:
+        kind = type(error).__qualname__
+        raised = f"what redact returns, and it raised {kind}"
+        raise InvalidArgumentError(f"redacted {field}", kind, raised) from error
 
 
 def check_log(log: RunLog) -> None:
@@ -105,15 +117,15 @@ def outcome(engine: Engine, stats: RunStats) -> Outcome:
 def _text(engine: Engine, field: str, text: object) -> str:
     checked = _checked(field, text)
     if checked and engine.settings.redact is not None:
-        checked = _checked(f"redacted {field}", engine.settings.redact(field, checked))
+        checked = _checked(f"redacted {field}", _redacted(engine.settings.redact, field, checked))
     _check_size(field, len(checked.encode()))
     return checked
 
 
 def _checked(field: str, text: object) -> str:
-    if type(text) is not str or not is_utf8(text):
+    if not isinstance(text, str) or not is_utf8(text):
         raise InvalidArgumentError(field, text, "a str without lone surrogates")
-    return text
+    return str.__str__(text)  # exactly a str
 
 
 def _check_size(field: str, size: int) -> None:

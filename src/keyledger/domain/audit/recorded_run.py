@@ -6,13 +6,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from keyledger.domain.audit.recording import Audit, RunRecorder, described
+from keyledger.domain.audit.failures import described
+from keyledger.domain.audit.recording import Audit, RunRecorder
 from keyledger.domain.audit.records import RunInfo, RunStats
 from keyledger.domain.audit.telemetry import error_type
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.kv import Partition
 from keyledger.domain.run import TERMINAL
-from keyledger.domain.values import is_utf8
 from keyledger.domain.writes import Caller
 
 
@@ -27,19 +27,10 @@ class RecordedRun(RunRecorder):
     def __init__(self, audit: Audit, open_partition: Callable[..., Partition], info: RunInfo) -> None:
         super().__init__(audit, info)
         self._open_partition = open_partition
-        self._output, self._status = "", ""
-        self._leave: Callable[[], None]
-
-    @property
-    def output(self) -> str:
+        self.output = ""
         """What the run came to."""
-        return self._output
-
-    @output.setter
-    def output(self, text: str) -> None:
-        if type(text) is not str or not is_utf8(text):
-            raise InvalidArgumentError("output", text, "a str without lone surrogates")
-        self._output = text
+        self._status = ""
+        self._leave: Callable[[], None]
 
     @property
     def status(self) -> str:
@@ -70,7 +61,7 @@ class RecordedRun(RunRecorder):
             status, text, kind = ("error" if self._error else "ok"), self._error, None
         else:
             status, text, kind = _status_by(error), described(error), error_type(error)
-        self._close(RunStats(self._status or status, self._output, text), kind)
+        self._close(RunStats(self._status or status, self.output, text), kind)
 
     def __enter__(self) -> Self:
         self.begin()

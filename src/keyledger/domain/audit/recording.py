@@ -10,40 +10,29 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Lock
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from keyledger.domain import arguments
+from keyledger.domain.audit.failures import Failures, text_of, why
 from keyledger.domain.audit.records import Run, RunInfo, RunLog, RunStats
 from keyledger.domain.audit.sink import NULL_RECORDER, NULL_SINK, Recorder, Sink
 from keyledger.domain.audit.telemetry import TOOL_ERROR, CallResult, Tracing, error_type
-from keyledger.domain.errors import InvalidArgumentError, RefusedError
+from keyledger.domain.errors import (
+    InvalidArgumentError,
+    KeyledgerError,
+    LedgerBusyError,
+    OutcomeUnknownError,
+    RefusedError,
+    RunNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+)
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import TERMINAL
-from keyledger.domain.values import JSONValue
+from keyledger.domain.values import MAX_INTEGER, JSONValue
 
 _log = logging.getLogger("keyledger")
-
-
-class Failures:
-    """Counts what could not be recorded, over all runs of a ledger.
-
-    ``lock`` is for whatever recorders count: one for all, so that a forked child can let go of it.
-    """
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.reset()
-
-    def reset(self) -> None:
-        """Start with a lock that nobody holds, as in a forked child."""
-        self.lock = Lock()
-
-    def count(self) -> None:
-        """One more."""
-        with self.lock:
-            self.total += 1
 
 
 class Audit(NamedTuple):
@@ -53,6 +42,7 @@ class Audit(NamedTuple):
     """
 
     start: Callable[[RunInfo], Run]
+    get: Callable[[str], Run]
     append_log: Callable[[RunLog], RunLog]
     finish: Callable[[str, RunStats, str | None], None]
     clock: Clock
@@ -68,7 +58,7 @@ class RunRecorder:
     """
 
     def __init__(self, audit: Audit, info: RunInfo) -> None:
-        self.id = info.id
+        self.id = getattr(info, "id", "")
         self.steps = self.tool_calls = 0
         self.input_tokens = self.output_tokens = self.thinking_tokens = 0
         self.failures = 0
@@ -76,18 +66,21 @@ class RunRecorder:
         self._audit, self._info = audit, info
         self._run: Run | None = None
         self._error = ""
-        self._stats: RunStats | None = None
+        self._said: RunStats | None = None
+        self._seconds = 0.0
         self._closed = False
         self._reported: set[tuple[str, type[Exception]]] = set()
 
     def begin(self) -> bool:
         """Start the run; whether that could be written. Without it nothing else of the run is recorded.
 
+        Inputs that cannot be written are left out, as what a line says is.
+
         Raises:
             InvalidArgumentError, RefusedError: the run must not start.
         """
         try:
-            self._run = self._audit.start(self._info)
+            self._run = self._begun()
             self._audit.live[self.id] = self
         except (InvalidArgumentError, RefusedError):
             raise
@@ -140,7 +133,7 @@ class RunRecorder:
         """Log what a tool call came to."""
         said: dict[str, Any]
         if isinstance(outcome, BaseException):
-            said = {"ok": False, "error": error_type(outcome), "message": str(outcome)}
+            said = {"ok": False, "error": error_type(outcome), "message": text_of(outcome)}
         elif outcome.error is not None:
             said = {"ok": False, "error": TOOL_ERROR, "message": outcome.error}
         else:
@@ -167,6 +160,29 @@ class RunRecorder:
 
     # ----------------------------------------------------------------------------------- internals
 
+    def _begun(self) -> Run:
+        """Start the run; where its inputs cannot be written, with why in their place; else with none."""
+        try:
+            return self._start(self._info)
+        except InvalidArgumentError as error:
+            if not error.field.removeprefix("redacted ").startswith("inputs"):
+                raise
+            self._failed("what it was given", error)
+            omitted = why(error)
+        try:
+            return self._start(replace(self._info, inputs={"omitted": omitted}))
+        except InvalidArgumentError:  # redaction lets that pass no more
+            return self._start(replace(self._info, inputs={}))
+
+    def _start(self, info: RunInfo) -> Run:
+        try:
+            return self._audit.start(info)
+        except OutcomeUnknownError as unknown:
+            try:
+                return self._audit.get(self.id)
+            except KeyledgerError:
+                raise unknown from None
+
     def _add(self, used: dict[str, int]) -> dict[str, int]:
         """Add what a step used to the sums; those that are not 0."""
         for name, count in used.items():
@@ -185,43 +201,59 @@ class RunRecorder:
                 return self._audit.append_log(RunLog(self.id, event_type, payload())).sequence
             except InvalidArgumentError as error:
                 self._failed(f"a {event_type}", error)
-                known["omitted"] = _why(error)
+                known["omitted"] = why(error)
                 return self._audit.append_log(RunLog(self.id, event_type, known)).sequence
         except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
             self._failed(f"a {event_type}", error)
             return None
 
     def _close(self, stats: RunStats | None, error_type: str | None) -> None:
-        """Finish the run by what the first who closed it said; where that cannot be written, by why."""
+        """Finish the run by what the first who closed it said."""
         if self._run is None or self._closed:
             return
         try:
             with self._audit.failures.lock:
-                if self._stats is None:
-                    said = stats or RunStats("error" if self._error else "ok", error=self._error)
-                    self._stats = self._completed(said, self._run)
-            try:
-                self._audit.finish(self.id, self._stats, error_type)
-            except InvalidArgumentError as error:
-                self._failed("its end", error)
-                status = self._stats.status if self._stats.status in TERMINAL else "error"
-                rest = self._completed(RunStats(status, error=f"omitted: {_why(error)}"), self._run)
-                self._audit.finish(self.id, rest, error_type)
+                if self._said is None:
+                    default = RunStats("error" if self._error else "ok", error=self._error)
+                    self._said = default if stats is None else stats
+                    passed = self._audit.clock.now() - self._run.started_at
+                    self._seconds = max(0.0, passed.total_seconds())
+            self._end(self._said, error_type)
             self._closed = True
         except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
             self._failed("its end", error)
 
-    def _completed(self, said: RunStats, run: Run) -> RunStats:
-        """What was said of the end of a run, and in place of zeros what was recorded."""
-        return replace(
-            said,
-            tool_calls=said.tool_calls or self.tool_calls,
-            runtime_seconds=said.runtime_seconds
-            or max(0.0, (self._audit.clock.now() - run.started_at).total_seconds()),
-            input_tokens=said.input_tokens or self.input_tokens,
-            output_tokens=said.output_tokens or self.output_tokens,
-            thinking_tokens=said.thinking_tokens or self.thinking_tokens,
-        )
+    def _end(self, said: RunStats, error_type: str | None) -> None:
+        """Finish the run as it was said; where that cannot be written, by why; else by its status alone."""
+        try:
+            self._finish(said, error_type)
+        except (StorageError, RunNotFoundError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is amiss with what was said, the run has ended
+            self._failed("its end", error)
+            status = said.status if isinstance(said, RunStats) and said.status in TERMINAL else "error"
+            try:
+                self._finish(RunStats(status, error=f"omitted: {why(error)}"), error_type)
+            except InvalidArgumentError:  # redaction lets that pass no more
+                self._finish(RunStats(status), error_type)
+
+    def _finish(self, said: RunStats, error_type: str | None) -> None:
+        """Finish the run, with a second attempt where the storage was away for a moment."""
+        stats = self._completed(said)
+        try:
+            self._audit.finish(self.id, stats, error_type)
+        except (LedgerBusyError, OutcomeUnknownError, StorageUnavailableError):
+            self._audit.finish(self.id, stats, error_type)
+
+    def _completed(self, said: RunStats) -> RunStats:
+        """What was said of the end of the run, and in place of zeros what was recorded."""
+        if not isinstance(said, RunStats):
+            raise InvalidArgumentError("stats", said, "a RunStats")
+        counts: dict[str, Any] = {
+            name: getattr(said, name) or min(getattr(self, name), MAX_INTEGER)
+            for name in ("tool_calls", "input_tokens", "output_tokens", "thinking_tokens")
+        }
+        return replace(said, runtime_seconds=said.runtime_seconds or self._seconds, **counts)
 
     def _failed(self, what: str, error: Exception) -> None:
         kind = (what, type(error))
@@ -231,7 +263,7 @@ class RunRecorder:
             self._reported.add(kind)
         self._audit.failures.count()
         if first:
-            _log.warning("run %r: %s is not recorded: %s", self.id, what, _why(error))
+            _log.warning("run %r: %s is not recorded: %s", self.id, what, why(error))
 
 
 class RunSink:
@@ -244,7 +276,7 @@ class RunSink:
         """Record that a run begins; where that cannot be written, what comes back records nothing.
 
         Raises:
-            InvalidArgumentError: ``info`` is not of its form.
+            InvalidArgumentError: ``info`` is not of its form, its inputs aside.
             RefusedError: the run must not start: its id is in use, or it would be too deep below its root.
         """
         recorder = RunRecorder(self._audit, info)
@@ -260,18 +292,7 @@ def sink_on(runs: _Runs | None) -> Sink:
     return NULL_SINK if runs is None else runs.sink()
 
 
-def described(error: BaseException) -> str:
-    """An exception's class, and its text if it has any."""
-    name, text = type(error).__qualname__, str(error)
-    return f"{name}: {text}" if text else name
-
-
 def _object(field: str, value: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidArgumentError(field, value, "a dict of JSON values")
     return dict(value)
-
-
-def _why(error: Exception) -> str:
-    """What kept something from being recorded, without what it was: it may be secret."""
-    return f"{error.field}: {error.allowed}" if isinstance(error, InvalidArgumentError) else described(error)

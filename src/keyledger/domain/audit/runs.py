@@ -17,10 +17,11 @@ from keyledger.domain.audit.arguments import (
     log_action,
     outcome,
 )
+from keyledger.domain.audit.failures import Failures
 from keyledger.domain.audit.ports import RunRow
 from keyledger.domain.audit.queries import RunQueries
 from keyledger.domain.audit.recorded_run import RecordedRun
-from keyledger.domain.audit.recording import Audit, Failures, RunRecorder, RunSink
+from keyledger.domain.audit.recording import Audit, RunRecorder, RunSink
 from keyledger.domain.audit.records import Run, RunInfo, RunLog, RunStats
 from keyledger.domain.audit.sink import Sink
 from keyledger.domain.audit.telemetry import EndedRun, TracedRun, Tracing
@@ -63,7 +64,14 @@ class Runs(RunQueries):
         self._failures = Failures()
         self._live: WeakValueDictionary[str, RunRecorder] = WeakValueDictionary()
         self.audit = Audit(
-            self.start, self.append_log, self._finish, engine.clock, self.tracing, self._failures, self._live
+            self.start,
+            self.get,
+            self.append_log,
+            self._finish,
+            engine.clock,
+            self.tracing,
+            self._failures,
+            self._live,
         )
         """What recorders write with, for adapters; its shape is no promise."""
         self.tool_log = ToolLog(engine.codec, self.exists, self._append_tool_line, self._failures)
@@ -174,7 +182,8 @@ class Runs(RunQueries):
         """A run that is the body of ``with ledger.runs.record(…) as run:``; without an id it is given one.
 
         ``run`` is a recorder of it, with ``id``, ``output``, ``status`` and ``partition`` beside. Where the ledger
-        cannot be written, the body runs all the same: the log says so, and ``failures`` counts it.
+        cannot be written, or not with such inputs, the body runs all the same: the log says so, and ``failures``
+        counts it.
 
         Raises:
             InvalidArgumentError, DuplicateRunError, InvokeDepthExceededError: as :meth:`start`, on entering.

@@ -55,7 +55,7 @@ class Sink(Protocol):
         """Record that a run begins; where that cannot be written, what comes back records nothing.
 
         Raises:
-            InvalidArgumentError: ``info`` is not of its form.
+            InvalidArgumentError: ``info`` is not of its form, its inputs aside.
             RefusedError: the run must not start: its id is in use, or it would be too deep below its root.
         """
         ...

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
+from keyledger.domain.audit.failures import described
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.run import Outcome
 
@@ -202,7 +203,7 @@ class Tracing:
         kind = type(error).__name__
         if kind not in self._reported:
             self._reported.add(kind)
-            _log.warning("tracing failed, and the runs go on without it: %s: %s", kind, error)
+            _log.warning("tracing failed, and the runs go on without it: %s", described(error))
 
 
 def _is_active(telemetry: Telemetry) -> bool:

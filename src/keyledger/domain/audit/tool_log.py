@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from keyledger.domain.audit.recording import Failures
+from keyledger.domain.audit.failures import Failures, why
 from keyledger.domain.audit.records import RunLog
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError
 from keyledger.domain.ports import JSONCodec
@@ -47,24 +48,30 @@ class ToolLog:
             self._failed(run_id, error)
             return False
 
-    def append(self, run_id: str, event_type: str, payload: Payload, *kept: str) -> None:
-        """Log a line. Of a payload that is too long or no JSON stay the fields ``kept``, and what is amiss."""
+    def begin_call(self, run_id: str, tool: str, args: Mapping[str, Any]) -> Payload:
+        """Log a call that begins; what :meth:`end_call` is to be given of it."""
+        of: Payload = {"tool": tool}
+        line = self._append(run_id, "tool_call", of | {"args": dict(args)}, of)
+        return of if line is None else of | {"call": line.sequence}
+
+    def end_call(self, run_id: str, of: Payload, said: Payload) -> None:
+        """Log what a call came to."""
+        self._append(run_id, "tool_result", of | said, of | {"ok": said["ok"]})
+
+    def _append(self, run_id: str, event_type: str, payload: Payload, rest: Payload) -> RunLog | None:
+        """Log a line, if that can be; of a payload that is too long or no JSON the ``rest``, and what is amiss."""
         try:
-            self._append(run_id, event_type, payload, {name: payload[name] for name in kept})
+            size = self._size(payload)
+            line = payload if size <= MAX_LOGGED_BYTES else rest | {"omitted_bytes": size}
+            try:
+                return self._append_log(RunLog(run_id, event_type, line))
+            except InvalidArgumentError as error:
+                return self._append_log(RunLog(run_id, event_type, rest | {"omitted": why(error)}))
         except RunNotFoundError:  # purged meanwhile
-            pass
+            return None
         except Exception as error:  # noqa: BLE001 - of an audit's failures no call is to hear
             self._failed(run_id, error)
-
-    def _append(self, run_id: str, event_type: str, payload: Payload, rest: Payload) -> None:
-        size = self._size(payload)
-        if size > MAX_LOGGED_BYTES:
-            payload = rest | {"omitted_bytes": size}
-        try:
-            self._append_log(RunLog(run_id, event_type, payload))
-        except InvalidArgumentError as error:
-            why = f"{error.field}: {error.allowed}"  # not what it was: it may be secret
-            self._append_log(RunLog(run_id, event_type, rest | {"omitted": why}))
+            return None
 
     def _size(self, payload: Payload) -> int:
         try:
@@ -79,4 +86,4 @@ class ToolLog:
         if len(self._reported) > _MOST_REPORTED:
             self._reported.popitem(last=False)
         if first:
-            _log.warning("run %r: a tool call is not logged: %s: %s", run_id, type(error).__name__, error)
+            _log.warning("run %r: a tool call is not logged: %s", run_id, why(error))
