@@ -82,9 +82,21 @@ def test_a_rebuild_as_json(run: Run, runs: Path) -> None:
     ended = run(*PROJECT, "--rebuild", "--json")
     found = ended.json
     assert ended.status == 0
-    assert (found["equal"], found["rows"], found["events"], found["in_motion"]) == (True, 2, 6, 1)
+    assert (found["equal"], found["rows"], found["events"], found["in_motion"]) == (True, 3, 6, 0)
     assert found["former_hash"] == found["hash"]
     assert found["differing"] == []
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_rebuild_that_had_nothing_to_compare_does_not_say_equal(run: Run) -> None:
+    ended = run(*PROJECT, "--rebuild")
+    assert ended.status == 0
+    assert ended.out.splitlines()[0].endswith("compared 0 rows, swapped")
+    assert "3 runs in motion left out" in ended.out
+    assert ended.out.splitlines()[-1] == "nothing was compared, so nothing is known of what stood"
+    assert "equal" not in ended.out
+    found = run(*PROJECT[:-1], "another", "--rebuild", "--json").json
+    assert (found["equal"], found["rows"], found["in_motion"]) == (None, 0, 3)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

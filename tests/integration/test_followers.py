@@ -313,6 +313,28 @@ def test_a_change_that_the_hint_misses_is_found_within_a_minute(reopen: Reopen) 
         check_equal(ledger)
 
 
+def test_a_run_in_the_future_delays_nobody(reopen: Reopen) -> None:
+    """A process whose clock is an hour ahead."""
+    clock = ManualClock(datetime.now(UTC))
+    with reopen(clock=clock) as ledger, reopen(clock=ManualClock(clock.now() + timedelta(hours=1))) as ahead:
+        ahead.runs.start(RunInfo("future", "s"))
+        passes = iter(("start", "see", "end"))
+
+        def wait(seconds: float) -> bool:
+            if not seconds:
+                return False
+            match next(passes):
+                case "start":
+                    ledger.runs.start(RunInfo("now", "s"))
+                case "see":
+                    assert [row.stream for row in rows_of(ledger, NAME)] == ["run:future", "run:now"]
+                case _:
+                    return True
+            return False
+
+        small(ledger).follow(1, wait)
+
+
 def test_a_storage_that_is_away_is_told_of_and_waited_for(
     ledger: keyledger.Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,22 +389,36 @@ def test_a_rebuilt_table_is_proved_equal_and_takes_the_place(ledger: keyledger.L
     check_equal(ledger)
 
 
-def test_a_table_that_is_behind_is_compared_as_far_as_it_is_not(ledger: keyledger.Ledger) -> None:
-    fill(ledger, 10)
+def test_a_table_that_is_behind_is_caught_up_before_it_is_compared(ledger: keyledger.Ledger) -> None:
+    events = fill(ledger, 10)
     caught_up(ledger)
-    fill(ledger, 5, "later")
+    events += fill(ledger, 5, "later")
     ledger.runs.finish("r-0000", RunStats("ok"))
     rebuilt = follower(ledger, NAME).rebuild()
     assert rebuilt.equal
-    assert (rebuilt.rows, rebuilt.in_motion) == (9, 6)
+    assert (rebuilt.events, rebuilt.rows, rebuilt.in_motion) == (events + 1, 15, 0)
     check_equal(ledger)
 
 
-def test_a_first_table_may_come_from_a_rebuild(ledger: keyledger.Ledger) -> None:
+def test_runs_that_all_went_on_hide_no_row_that_somebody_changed(ledger: keyledger.Ledger) -> None:
+    fill(ledger, 10)
+    caught_up(ledger)
+    execute(ledger, f"UPDATE {NAME} SET skill_id = 'evil'")
+    for number in range(10):
+        ledger.runs.append_log(RunLog(f"r-{number:04}", "step"))
+    rebuilt = follower(ledger, NAME).rebuild()
+    assert rebuilt.equal is False
+    assert (rebuilt.rows, rebuilt.in_motion, len(rebuilt.differing)) == (10, 0, 10)
+    check_equal(ledger)
+
+
+def test_where_no_row_was_compared_a_rebuild_does_not_say_equal(ledger: keyledger.Ledger) -> None:
+    assert follower(ledger, "empty").rebuild().equal is None
     fill(ledger, 4)
     rebuilt = follower(ledger, NAME).rebuild()
-    assert (rebuilt.equal, rebuilt.rows, rebuilt.in_motion) == (True, 0, 4)
+    assert (rebuilt.equal, rebuilt.rows, rebuilt.in_motion) == (None, 0, 4)
     check_equal(ledger)
+    assert follower(ledger, NAME).rebuild().equal
 
 
 @pytest.mark.parametrize(

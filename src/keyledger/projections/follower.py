@@ -100,12 +100,14 @@ class Follower:
     def rebuild(self) -> Rebuilt:
         """Make the table anew beside the one that stands, compare the two, and put it in its place.
 
+        What stands is caught up first, so that as much as can be is compared.
+
         Raises:
             LedgerBusyError: another rebuild of the table began meanwhile.
         """
-        self._store.begin()
+        stood = self._store.begin()
         try:
-            return self._rebuild()
+            return self._rebuild(stood)
         except TargetMovedError:
             raise LedgerBusyError("another rebuild of this table began meanwhile") from None
 
@@ -120,7 +122,7 @@ class Follower:
             self._scan(target)
             watch.scanned(now, target)
         elif watch.newest is not None:
-            self._scan_since(target, watch.newest - OVERLAP)
+            self._scan_since(target, min(watch.newest, now) - OVERLAP)
         watch.newest = newest
 
     def _scan(self, target: Target) -> Target:
@@ -158,7 +160,7 @@ class Follower:
 
     # ------------------------------------------------------------------------------------- rebuilding
 
-    def _rebuild(self) -> Rebuilt:
+    def _rebuild(self, stood: Target) -> Rebuilt:
         draft, began = self._store.draft(), self._clock.now()
         while self._store.clear():
             pass
@@ -166,6 +168,9 @@ class Follower:
         building = Follower(self._store, self._clock, read, self._most)
         draft = building._scan(draft)
         seconds = (self._clock.now() - began).total_seconds()
+        if stood.version:  # else nobody has followed into it yet
+            Follower(self._store, self._clock, most_events=self._most).catch_up()
+            draft = building._scan(draft)
         with self._store.compare(draft) as tables:
             comparison = compare(tables.present, tables.draft)
         building._swap(draft)
@@ -177,7 +182,8 @@ class Follower:
     def _swap(self, draft: Target) -> None:
         """Catch up, and put the draft in its place, which waits for who reads there; not for ever."""
         for attempt in range(MOST_SWAPS):
-            since = (self._store.newest() or self._clock.now()) - OVERLAP
+            now = self._clock.now()
+            since = min(self._store.newest() or now, now) - OVERLAP
             draft = self._scan_since(self._scan(draft), since)
             try:
                 if self._swapped(draft, since):

@@ -70,17 +70,17 @@ def project(
         tally = _Tally(into, session.as_json)
         following = session.follower(ledger, into, tally)
         tally.restart()
-        equal = _rebuild(following, into, as_json=session.as_json) if rebuild else _catch_up(following, tally)
+        differed = _rebuild(following, into, as_json=session.as_json) if rebuild else _catch_up(following, tally)
         if follow:
             _follow(following, interval, tally)
-    if not equal:
+    if differed:
         raise typer.Exit(DIFFERED)
 
 
 def _catch_up(following: Following, tally: _Tally) -> bool:
     following.catch_up()
     tally.tell()
-    return True
+    return False
 
 
 def _follow(following: Following, interval: float, tally: _Tally) -> None:
@@ -101,7 +101,7 @@ def _rebuild(following: Following, into: str, *, as_json: bool) -> bool:
         print_json({"into": into, "equal": made.equal, **asdict(made), "events_per_second": rate})
     else:
         _tell_rebuild(made, into, rate)
-    return made.equal
+    return made.equal is False
 
 
 def _tell_rebuild(made: Rebuilt, into: str, rate: int) -> None:
@@ -110,6 +110,9 @@ def _tell_rebuild(made: Rebuilt, into: str, rate: int) -> None:
     say(f"  stood    {made.former_hash}\n  rebuilt  {made.hash}")
     if made.in_motion:
         say(f"  {count(made.in_motion, 'run')} in motion left out: one table had followed them further")
+    if made.equal is None:
+        say("nothing was compared, so nothing is known of what stood", "yellow")
+        return
     if made.equal:
         say("equal: the table was what the events say", "green")
         return

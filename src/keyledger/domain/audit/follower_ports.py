@@ -44,7 +44,7 @@ Progress: TypeAlias = Callable[[int], None]
 class Rebuilt:
     """What a rebuild made, and how it compares with what stood: hashes of the rows, in the order of their keys.
 
-    ``seconds`` went by while the events were read. ``in_motion`` runs were left out of both hashes, as one table
+    ``seconds`` went by while the events were read. ``rows`` were compared, ``in_motion`` runs were not: one table
     had followed them further than the other. ``differing`` are the first few runs whose rows differ.
     """
 
@@ -57,9 +57,11 @@ class Rebuilt:
     differing: tuple[str, ...]
 
     @property
-    def equal(self) -> bool:
-        """Whether what stood was what the events say."""
-        return self.former_hash == self.hash
+    def equal(self) -> bool | None:
+        """Whether what stood was what the events say; None where there was no row to compare."""
+        if self.former_hash != self.hash:
+            return False
+        return True if self.rows else None
 
 
 class Following(Protocol):
@@ -82,6 +84,7 @@ class Following(Protocol):
     def rebuild(self) -> Rebuilt:
         """Make the table anew beside the one that stands, compare the two, and put it in its place.
 
+        What stands is caught up first, so that as much as can be is compared.
         LedgerBusyError if another rebuild of the table began meanwhile.
         """
         ...
