@@ -57,6 +57,7 @@ OFF_PATH = {
         "count_runs",
         "list_changed_runs",
         "list_child_runs",
+        "list_ended_runs",
         "list_finished_runs",
         "list_last_starts",
         "list_old_runs",

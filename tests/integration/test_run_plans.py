@@ -19,6 +19,7 @@ from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES
 from keyledger.adapters.sql.run_statements import RunStatements, conditions, narrowed
 from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE
 from keyledger.domain.audit.records import RunFilter
+from keyledger.domain.run import TERMINAL
 
 RUNS = 1_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +54,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "list_tree_runs": {"stream": "run:r-400001"},
     "list_finished_runs": {"cutoff": START + DAY, "limit": 50},
     "list_old_runs": {"cutoff": START + DAY, "limit": 50},
+    "list_ended_runs": {"statuses": list(TERMINAL), "started": START + DAY, "finished": START + DAY, "limit": 50},
     "list_last_starts": {"skill_ids": ["skill-1", "skill-2", "none"], "statuses": ["ok", "error"]},
 }
 

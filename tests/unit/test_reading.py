@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+import keyledger
 from keyledger import LedgerBusyError, OutcomeUnknownError, RunNotFoundError, StorageUnavailableError
 from keyledger.domain.audit import reading
 from keyledger.domain.audit.reading import Read, ReadRecorder
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.domain.run import RecordReads, RunAction
 
 
@@ -26,7 +28,7 @@ class Writer:
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[int]]] = []
         self.errors: list[Exception | None] = []
-        self.entered, self.go_on = threading.Event(), threading.Event()
+        self.entered, self.go_on, self.recorded = threading.Event(), threading.Event(), threading.Event()
         self.go_on.set()
 
     def execute(self, stream: str, action: RunAction) -> None:
@@ -36,6 +38,7 @@ class Writer:
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
         self.batches.append((stream, [revision for *_, revision in action.reads]))
+        self.recorded.set()
 
 
 @pytest.fixture
@@ -224,6 +227,128 @@ def test_a_lost_read_is_recorded_when_it_is_read_again(recorder: ReadRecorder, w
     recorder.note("run:r-1", [read(1)])
     recorder.flush()
     assert writer.batches == [("run:r-1", [1])]
+
+
+@pytest.mark.usefixtures("no_threads")
+@pytest.mark.parametrize("error", [StorageUnavailableError("gone"), LedgerBusyError("busy")])
+def test_a_flush_ends_with_the_first_failure_and_the_next_begins_with_the_other_runs(
+    recorder: ReadRecorder, writer: Writer, error: Exception
+) -> None:
+    for number in range(1, 5):
+        recorder.note(f"run:r-{number}", [read(number)])
+    writer.errors = [error, None, error]
+    recorder.flush()
+    assert (len(writer.errors), writer.batches) == (2, [])
+    recorder.flush()
+    assert (len(writer.errors), writer.batches) == (0, [("run:r-2", [2])])
+    recorder.flush()
+    assert writer.batches == [("run:r-2", [2]), ("run:r-4", [4]), ("run:r-1", [1]), ("run:r-3", [3])]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_flush_of_one_run_leaves_the_others_alone(recorder: ReadRecorder, writer: Writer) -> None:
+    for number in range(3):
+        recorder.note(f"run:r-{number}", [read(number)])
+    recorder.flush("run:r-1")
+    recorder.flush("run:r-9")
+    assert writer.batches == [("run:r-1", [1])]
+    recorder.flush()
+    assert writer.batches == [("run:r-1", [1]), ("run:r-0", [0]), ("run:r-2", [2])]
+
+
+@pytest.mark.usefixtures("no_threads")
+@pytest.mark.parametrize(
+    ("asks", "flushed"), [("finish", ["r-1"]), ("reads", ["r-1"]), ("readers", ["r-0", "r-1", "r-2"])]
+)
+def test_who_asks_about_one_run_waits_for_no_other(
+    monkeypatch: pytest.MonkeyPatch, asks: str, flushed: list[str]
+) -> None:
+    recorded: list[str] = []
+    execute = RunWriter.execute
+
+    def told(self: RunWriter, stream: str, action: RunAction, **how: Any) -> Any:
+        if isinstance(action, RecordReads):
+            recorded.append(stream.removeprefix("run:"))
+        return execute(self, stream, action, **how)
+
+    monkeypatch.setattr(RunWriter, "execute", told)
+    with keyledger.open("memory://") as ledger:
+        for number in range(3):
+            ledger.runs.start(keyledger.RunInfo(f"r-{number}", "weather"))
+            ledger.partition("p", run_id=f"r-{number}", record_reads=True).get("k")
+        match asks:
+            case "finish":
+                ledger.runs.finish("r-1", keyledger.RunStats("ok"))
+            case "reads":
+                assert [each.key for each in ledger.runs.reads("r-1")] == ["k"]
+            case _:
+                assert [each.run_id for each in ledger.partition("p").readers("k", 0)] == ["r-0", "r-1", "r-2"]
+        assert recorded == flushed
+
+
+# ------------------------------------------------------------------------------------------------ pauses
+
+
+def test_after_an_outage_reads_are_recorded_though_nobody_reads_on(
+    recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PAUSES", (0.0,) * 4)
+    writer.errors = [StorageUnavailableError("gone") for _ in range(4)]
+    recorder.note("run:r-1", [read(1)])
+    assert writer.recorded.wait(10)
+    assert (writer.batches, recorder.unrecorded) == ([("run:r-1", [1])], 0)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_the_pauses_grow_and_end_when_nothing_is_left(recorder: ReadRecorder, writer: Writer) -> None:
+    gone = StorageUnavailableError("gone")
+    writer.errors = [gone] * 5
+    recorder.note("run:r-1", [read(1)])
+    assert [recorder.flush() for _ in range(6)] == [0.5, 2.0, 8.0, 30.0, None, None]
+    writer.errors = [gone, gone]
+    for run in ("run:r-1", "run:r-2"):
+        recorder.note(run, [read(2)])
+    assert [recorder.flush() for _ in range(3)] == [0.5, 0.5, None]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_who_is_given_up_ends_the_flush_and_leaves_the_others_a_pause(
+    recorder: ReadRecorder, writer: Writer
+) -> None:
+    writer.errors = [StorageUnavailableError("gone") for _ in range(5)]
+    recorder.note("run:r-1", [read(1)])
+    for _ in range(4):
+        recorder.flush()
+    recorder.note("run:r-2", [read(2)])
+    assert recorder.flush() == 0.5
+    assert (recorder.unrecorded, writer.batches) == (1, [])
+
+
+def test_what_is_read_in_a_pause_does_not_end_it(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _thread: None)
+    recorder: Any = ReadRecorder(writer)  # type: ignore[arg-type]
+    writer.errors = [StorageUnavailableError("gone")]
+    recorder.note("run:r-1", [read(1)])
+    assert recorder._bell.qsize() == 1
+    assert recorder.answer() == 0.5
+    recorder.note("run:r-1", [read(2)])
+    assert recorder._bell.qsize() == 1
+    assert recorder.answer() is None
+    recorder.note("run:r-1", [read(3)])
+    assert recorder._bell.qsize() == 2
+
+
+def test_closing_does_not_wait_for_the_end_of_a_pause(
+    recorder: ReadRecorder, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PAUSES", (3_600.0,) * 4)
+    before = workers()
+    writer.errors = [StorageUnavailableError("gone")]
+    hold(recorder, writer)
+    (thread,) = workers() - before
+    writer.go_on.set()
+    recorder.close()
+    assert not thread.is_alive()
 
 
 # --------------------------------------------------------------------------------------- begin and end

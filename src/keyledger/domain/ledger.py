@@ -62,7 +62,7 @@ class Ledger:
         self._engine = Engine(storage, self._writer, self._run_writer, reads, clock, codec, settings)
         self.runs = Runs(self._engine)
         """The audit of runs."""
-        self._sweeper = Sweeper(self._engine, self.runs, project)
+        self._sweeper = Sweeper(self._engine, project)
         if settings.global_max_bytes is not None:
             storage.adopt_usage()
 
@@ -180,9 +180,10 @@ class Ledger:
 
         Expired entries end as KeyExpired events. Keys in ``run:`` scopes end as KeyDeleted events, by
         ``system:retention``, once their run finished more than ``run_keys_after`` seconds ago, ``root_run:`` keys
-        once every run of their tree did; those of a run that goes on, or was never started here, stay. Runs that
-        started more than ``runs_after`` seconds ago are purged. None for an age is never. Request ids older than
-        7 days are forgotten, spare leases of a global quota taken back.
+        once every run of their tree did; those of a run that goes on, or was never started here, stay, and a
+        purged one counts as finished when it was purged. Runs that have finished and started more than
+        ``runs_after`` seconds ago are purged, once their keys need not stay. None for an age is never. Request ids
+        older than 7 days are forgotten, spare leases of a global quota taken back.
 
         Safe to run from several processes at once, and to kill; sweep again while the report is not ``complete``.
         """

@@ -1,7 +1,7 @@
 """Housekeeping, bounded per call and safe to run from several processes at once.
 
-Expired entries become KeyExpired events, keys that outlived their runs KeyDeleted; old runs are purged, old
-request ids forgotten, and what partitions lease of the global quota beyond their use goes back to it.
+Expired entries become KeyExpired events, keys that outlived their runs KeyDeleted; old runs that have finished are
+purged, old request ids forgotten, and what partitions lease of the global quota beyond their use goes back to it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keyledger.domain import arguments
-from keyledger.domain.audit.runs import PURGE_BATCH, Runs
+from keyledger.domain.audit.purging import PURGE_BATCH, Purger
 from keyledger.domain.audit.sweeper import RunSweeper
 from keyledger.domain.commands import Attribution, EndExpired, PartitionCommand
 from keyledger.domain.engine import Engine
@@ -31,9 +31,9 @@ _PAGE = 100
 class Sweeper:
     """Sweeps one ledger."""
 
-    def __init__(self, engine: Engine, runs: Runs, project: Projector) -> None:
+    def __init__(self, engine: Engine, project: Projector) -> None:
         self._storage, self._writer, self._clock = engine.storage, engine.writer, engine.clock
-        self._runs, self._project = runs, project
+        self._purger, self._project = Purger(engine.storage.runs, engine.run_writer), project
         self._run_keys = RunSweeper(engine.storage, engine.writer, engine.clock)
 
     def sweep(self, limit: int, run_keys_after: float | None, runs_after: float | None) -> SweepReport:
@@ -42,8 +42,9 @@ class Sweeper:
         finished_before = self._before("run_keys_after", run_keys_after)
         started_before = self._before("runs_after", runs_after)
         expired = self._end_expired(limit)
-        purged = 0 if started_before is None else self._purge(started_before, limit)
         deleted = 0 if finished_before is None else self._run_keys.sweep(finished_before, limit)
+        keys_left = deleted == limit  # of a run that is purged they would go by the time of the purge
+        purged = 0 if started_before is None or keys_left else self._purge(started_before, finished_before, limit)
         forgotten = self._storage.forget_requests(self._clock.now() - REQUEST_RETENTION, limit)
         complete = max(expired, purged, deleted, forgotten) < limit
         return SweepReport(expired, deleted, purged, forgotten, self._reclaim(), complete)
@@ -58,10 +59,11 @@ class Sweeper:
         except OverflowError:
             raise InvalidArgumentError(field, age, "seconds that go back no further than the year 1") from None
 
-    def _purge(self, started_before: datetime, limit: int) -> int:
-        total = 0
+    def _purge(self, started_before: datetime, finished_before: datetime | None, limit: int) -> int:
+        """Purge runs that have finished, and whose keys need not stay."""
+        total, ended = 0, finished_before or self._clock.now()
         while total < limit:
-            purged = self._runs.purge_batch(started_before, min(PURGE_BATCH, limit - total))
+            purged = self._purger.batch(started_before, min(PURGE_BATCH, limit - total), ended=ended)
             if purged is None:
                 break
             total += purged

@@ -10,8 +10,9 @@ from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncSink
 from keyledger.adapters.aio.threads import Threads
 from keyledger.domain import arguments
 from keyledger.domain.audit.arguments import DEFAULT_RUNS
+from keyledger.domain.audit.purging import PURGE_BATCH
 from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
-from keyledger.domain.audit.runs import PURGE_BATCH, Runs
+from keyledger.domain.audit.runs import Runs
 from keyledger.domain.records import Page
 from keyledger.domain.values import JSONValue
 

@@ -46,7 +46,7 @@ def sweep_ledger(
         str, typer.Option("--run-keys-after", help="Delete the keys of runs that finished longer ago; or never.")
     ] = "7d",
     runs_after: Annotated[
-        str, typer.Option("--runs-after", help="Purge runs that started longer ago, as 90d; or never.")
+        str, typer.Option("--runs-after", help="Purge finished runs that started longer ago, as 90d; or never.")
     ] = NEVER,
     every: Annotated[
         str | None,
@@ -57,7 +57,7 @@ def sweep_ledger(
 ) -> None:
     """End expired entries, delete the keys of finished runs, and forget request ids too old to be repeated.
 
-    With --runs-after, old runs are purged as well: what they said leaves the log.
+    With --runs-after, old runs that have finished are purged as well: what they said leaves the log.
     """
     ages = {
         "run_keys_after": _age("--run-keys-after", run_keys_after),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.run_steps import begin, begin_and_end, ids, moment, step
+from keyledger.domain.audit.ports import RunSession
+from keyledger.domain.audit.purging import RETENTION_ACTOR
 from keyledger.domain.audit.records import RunFilter, RunPurge, RunStats
-from keyledger.domain.audit.runs import RETENTION_ACTOR, Runs
-from keyledger.domain.errors import DuplicateRunError, RunNotFoundError
+from keyledger.domain.audit.runs import Runs
+from keyledger.domain.errors import DuplicateRunError, RunNotFoundError, StorageUnavailableError
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.run import Purged, RunPurged
+from keyledger.domain.run import PURGES_STREAM, Purged, RunPurged
 
 
 class RunPurgingContract(Fixtures):
@@ -171,6 +174,33 @@ class RunPurgingContract(Fixtures):
         assert list(runs.purges()) == told
         assert runs.purges().next is None
 
+    @pytest.mark.parametrize("error", [StorageUnavailableError("gone"), KeyboardInterrupt()])
+    def test_a_purge_that_fails_midway_counts_what_it_did(
+        self, reopen: Callable[..., Ledger], runs: Runs, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    ) -> None:
+        for at in range(5):
+            begin(runs, f"r-{at}", at)
+        other = reopen()
+        with monkeypatch.context() as patch:
+            _refuse(other, patch, {"run:r-3": error})
+            with pytest.raises(type(error)):
+                other.runs.purge_older_than(moment(9))
+        assert [purge.runs for purge in runs.purges()] == [3]
+        assert runs.purge_older_than(moment(9)) == 2
+        assert [purge.runs for purge in runs.purges()] == [2, 3]
+
+    def test_a_purge_that_cannot_even_count_tells_what_failed_first(
+        self, reopen: Callable[..., Ledger], runs: Runs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for at in range(2):
+            begin(runs, f"r-{at}", at)
+        other = reopen()
+        errors = {stream: StorageUnavailableError(stream) for stream in ("run:r-1", PURGES_STREAM)}
+        _refuse(other, monkeypatch, errors)
+        with pytest.raises(StorageUnavailableError, match="run:r-1"):
+            other.runs.purge_older_than(moment(9))
+        assert (runs.count_filtered(), runs.purges().items) == (1, ())
+
     def test_a_purge_of_nothing_says_nothing(self, runs: Runs) -> None:
         begin(runs, "r-1", 5)
         assert runs.purge_older_than(moment(5)) == 0
@@ -196,3 +226,15 @@ class RunPurgingContract(Fixtures):
         assert runs.purge_older_than(START + timedelta(days=1)) == 0
         assert ledger.rebuild().differences == ()
         assert len(runs.purges()) == 1
+
+
+def _refuse(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseException]) -> None:
+    """Let a ledger that has not written these streams yet fail to."""
+    exclusive = ledger.storage.runs.exclusive
+
+    def failing(stream: str) -> AbstractContextManager[RunSession]:
+        if stream in errors:
+            raise errors[stream]
+        return exclusive(stream)
+
+    monkeypatch.setattr(ledger.storage.runs, "exclusive", failing)

@@ -99,16 +99,22 @@ class SweepingContract(Fixtures):
         assert sweep(ledger) == 1
 
     @pytest.mark.parametrize("finished", [True, False])
-    def test_keys_of_a_purged_run_go_at_once(
+    def test_keys_of_a_run_that_was_purged_go_when_that_was_strictly_before_the_age(
         self, ledger: Ledger, kv: Partition, runs: Runs, clock: ManualClock, *, finished: bool
     ) -> None:
         start(runs, "r-1")
         kv.set("k", 1, scope="run:r-1")
-        clock.advance(1)
+        kv.set("k", 1, scope="root_run:r-1")
+        clock.advance(9 * AGE)
         if finished:
             finish(runs, "r-1")
         assert runs.purge_older_than(clock.now()) == 1
-        assert sweep(ledger) == 1
+        assert sweep(ledger) == 0
+        clock.advance(AGE)
+        assert ledger.rebuild().differences == ()
+        assert sweep(ledger) == 0
+        clock.advance(MICROSECOND)
+        assert sweep(ledger) == 2
 
     def test_they_go_from_every_partition_and_nothing_else_goes(
         self, ledger: Ledger, runs: Runs, clock: ManualClock
@@ -250,7 +256,10 @@ class SweepingContract(Fixtures):
         assert runs.purge_older_than(clock.now()) == 1
         clock.advance(2 * AGE)
         assert sweep(ledger) == 0
-        assert runs.purge_older_than(clock.now()) == 1
+        finish(runs, "child")
+        clock.advance(AGE)
+        assert sweep(ledger) == 0
+        clock.advance(MICROSECOND)
         assert sweep(ledger) == 1
 
     # ------------------------------------------------------------------------------ limit and resume
@@ -349,9 +358,10 @@ class SweepingContract(Fixtures):
         ledger = reopen(clock=clock)
         for number in range(40):
             start(ledger.runs, f"{number}")
+            finish(ledger.runs, f"{number}")
         clock.advance(2 * AGE)
         sweepers = [reopen(clock=clock) for _ in range(SWEEPERS)]
-        reports = _at_once(sweepers, lambda each: each.sweep(runs_after=AGE))
+        reports = _at_once(sweepers, prune)
         assert sum(report.runs_purged for report in reports) == 40
         assert sum(purge.runs for purge in ledger.runs.purges()) == 40
 
@@ -359,40 +369,91 @@ class SweepingContract(Fixtures):
 
     def test_runs_are_never_purged_unless_asked(self, ledger: Ledger, runs: Runs, clock: ManualClock) -> None:
         start(runs, "r-1")
+        finish(runs, "r-1")
         clock.advance(timedelta(days=3_650).total_seconds())
         assert ledger.sweep().runs_purged == 0
-        assert runs.get("r-1").status == "running"
+        assert runs.get("r-1").status == "ok"
 
     def test_runs_are_purged_that_started_strictly_before_the_age(
         self, ledger: Ledger, runs: Runs, clock: ManualClock
     ) -> None:
         start(runs, "r-1")
-        clock.advance(AGE)
+        clock.advance(AGE - 1)
+        finish(runs, "r-1")
+        clock.advance(1)
         start(runs, "r-2")
-        assert ledger.sweep(runs_after=AGE).runs_purged == 0
+        finish(runs, "r-2")
+        assert prune(ledger).runs_purged == 0
         clock.advance(MICROSECOND)
-        assert ledger.sweep(runs_after=AGE).runs_purged == 1
+        assert prune(ledger).runs_purged == 1
         with pytest.raises(RunNotFoundError) as caught:
             runs.get("r-1")
         assert caught.value.purged
-        assert runs.get("r-2").status == "running"
+        assert runs.get("r-2").status == "ok"
         (purge,) = runs.purges()
         assert (purge.runs, purge.purged_by, purge.purged_at) == (1, "system:retention", clock.now())
         assert purge.before == START + timedelta(microseconds=1)
 
-    def test_a_sweep_purges_up_to_its_limit_and_takes_the_keys_along(
+    @pytest.mark.parametrize("run_keys_after", [AGE, None])
+    def test_no_sweep_purges_a_run_that_goes_on_or_takes_its_keys(
+        self, ledger: Ledger, kv: Partition, runs: Runs, clock: ManualClock, run_keys_after: float | None
+    ) -> None:
+        start(runs, "long")
+        for scope in ("run:long", "root_run:long"):
+            kv.set("k", 1, scope=scope)
+        clock.advance(timedelta(days=31).total_seconds())
+        report = ledger.sweep(run_keys_after=run_keys_after, runs_after=AGE)
+        assert report == SweepReport(0, 0, 0, 0, 0, complete=True)
+        assert runs.get("long").status == "running"
+        assert [kv.get("k", scope=scope) is None for scope in ("run:long", "root_run:long")] == [False, False]
+
+    def test_an_old_run_that_finished_just_now_stays_as_long_as_its_keys(
+        self, ledger: Ledger, kv: Partition, runs: Runs, clock: ManualClock
+    ) -> None:
+        start(runs, "r-1")
+        for scope in ("run:r-1", "root_run:r-1"):
+            kv.set("k", 1, scope=scope)
+        clock.advance(9 * AGE)
+        finish(runs, "r-1")
+        for _ in range(2):
+            report = ledger.sweep(run_keys_after=2 * AGE, runs_after=AGE)
+            assert (report.run_keys, report.runs_purged) == (0, 0)
+            clock.advance(AGE)
+        clock.advance(MICROSECOND)
+        report = ledger.sweep(run_keys_after=2 * AGE, runs_after=AGE)
+        assert (report.run_keys, report.runs_purged) == (2, 1)
+
+    def test_runs_that_go_on_and_young_ones_keep_no_other_from_being_purged(
+        self, ledger: Ledger, runs: Runs, clock: ManualClock
+    ) -> None:
+        for number in range(9):
+            start(runs, f"{number}")
+            if number % 3 == 1:
+                finish(runs, f"{number}", TERMINAL[number // 3])
+        clock.advance(2 * AGE)
+        start(runs, "young")
+        finish(runs, "young")
+        done = [ledger.sweep(limit=2, run_keys_after=None, runs_after=AGE) for _ in range(2)]
+        assert [(report.runs_purged, report.complete) for report in done] == [(2, False), (1, True)]
+        assert runs.count_filtered() == 7
+
+    def test_runs_are_purged_after_their_keys_so_that_none_waits_for_the_age_again(
         self, ledger: Ledger, kv: Partition, runs: Runs, clock: ManualClock
     ) -> None:
         for number in range(5):
             start(runs, f"{number}")
             kv.set("k", 1, scope=f"run:{number}")
+            finish(runs, f"{number}")
         clock.advance(2 * AGE)
-        done = [ledger.sweep(limit=2, runs_after=AGE) for _ in range(3)]
-        assert [(report.runs_purged, report.run_keys, report.complete) for report in done] == [
-            (2, 2, False),
-            (2, 2, False),
-            (1, 1, True),
+        done = [ledger.sweep(limit=2, run_keys_after=AGE, runs_after=AGE) for _ in range(5)]
+        assert [(report.run_keys, report.runs_purged, report.complete) for report in done] == [
+            (2, 0, False),
+            (2, 0, False),
+            (1, 2, False),
+            (0, 2, False),
+            (0, 1, True),
         ]
+        assert kv.usage().live_keys == 0
 
     @pytest.mark.parametrize("age", [0, -1, True, "7d", float("nan"), float("inf"), 1e300, timedelta(days=7)])
     @pytest.mark.parametrize("field", ["run_keys_after", "runs_after"])
@@ -429,6 +490,11 @@ def sweep(ledger: Ledger) -> int:
     report = ledger.sweep(run_keys_after=AGE)
     assert report.complete
     return report.run_keys
+
+
+def prune(ledger: Ledger) -> SweepReport:
+    """Sweep old runs, and no keys."""
+    return ledger.sweep(run_keys_after=None, runs_after=AGE)
 
 
 def _at_once(ledgers: list[Ledger], work: Callable[[Ledger], SweepReport]) -> list[SweepReport]:

@@ -112,6 +112,10 @@ class MemoryRuns:
     def started_before(self, cutoff: datetime, limit: int) -> list[str]:
         return [row.stream for row in self._select(lambda row: row.started_at < cutoff)[:limit]]
 
+    def ended_before(self, started: datetime, finished: datetime, limit: int) -> list[str]:
+        found = self._select(lambda row: row.finished_at is not None and row.finished_at < finished)
+        return [row.stream for row in found if row.started_at < started][:limit]
+
     def purges(self, before: int, limit: int) -> list[RunsPurged]:
         found = [event for event in self._all_events(PURGES_STREAM) if isinstance(event, RunsPurged)]
         return [event for event in reversed(found) if event.originator_version < before][:limit]
@@ -174,11 +178,7 @@ class MemoryRuns:
 
     def statuses(self, streams: Sequence[str]) -> list[RunStatus]:
         with self._locked() as rows:
-            known = ((stream, rows.heads[stream]) for stream in streams if stream in rows.heads)
-            return [
-                RunStatus(stream, rows.runs[stream].finished_at if stream in rows.runs else None, state.purged)
-                for stream, state in known
-            ]
+            return [_run_status(rows.heads[each], rows.runs.get(each)) for each in streams if each in rows.heads]
 
     def unfinished_trees(self, root_run_ids: Sequence[str], cutoff: datetime) -> set[str]:
         found = self._select(lambda row: row.root_run_id in root_run_ids)
@@ -205,6 +205,10 @@ class MemoryRuns:
     def count_events(self) -> int:
         with self._locked() as rows:
             return sum(state.revision for state in rows.heads.values())
+
+
+def _run_status(head: RunState, row: RunRow | None) -> RunStatus:
+    return RunStatus(head.id, head.last_recorded_at if head.purged else row and row.finished_at, head.purged)
 
 
 def _status(row: RunRow) -> str:

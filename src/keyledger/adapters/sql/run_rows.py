@@ -95,7 +95,7 @@ class RunRows:
             return ReadRow(row[0], row[1], row[2], row[3], row[4], self.to_time(row[5]))
 
     def status(self, row: Sequence[Any]) -> RunStatus:
-        """From a run's id, end and whether it was purged."""
+        """From a run's id, since when it is over, and whether it was purged."""
         return RunStatus(row[0], self._maybe(row[1]), bool(row[2]))
 
     def _unseal(self, column: bytes) -> bytes:

@@ -20,6 +20,7 @@ class RunStatements:
     insert_run_read: str
     list_changed_runs: str
     list_child_runs: str
+    list_ended_runs: str
     list_finished_runs: str
     list_last_starts: str
     list_old_runs: str

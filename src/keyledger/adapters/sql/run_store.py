@@ -28,7 +28,7 @@ from keyledger.domain.audit.ports import (
 from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.ports import StoredVersion
-from keyledger.domain.run import PURGES_STREAM, RunLogged, RunsPurged, RunState
+from keyledger.domain.run import PURGES_STREAM, TERMINAL, RunLogged, RunsPurged, RunState
 
 
 class Runner(Protocol):
@@ -165,6 +165,15 @@ class SQLRuns(RunSessionReads):
     def started_before(self, cutoff: datetime, limit: int) -> list[str]:
         parameters = {"cutoff": self._rows.to_column(cutoff), "limit": limit}
         return [stream for (stream,) in self._all(self._sql.list_old_runs, parameters)]
+
+    def ended_before(self, started: datetime, finished: datetime, limit: int) -> list[str]:
+        parameters = {
+            "statuses": self._array(TERMINAL),
+            "started": self._rows.to_column(started),
+            "finished": self._rows.to_column(finished),
+            "limit": limit,
+        }
+        return [stream for (stream,) in self._all(self._sql.list_ended_runs, parameters)]
 
     def purges(self, before: int, limit: int) -> list[RunsPurged]:
         parameters = {"stream": PURGES_STREAM, "before": before, "limit": limit}

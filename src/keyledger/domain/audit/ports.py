@@ -115,10 +115,10 @@ class RebuiltRuns(NamedTuple):
 
 
 class RunStatus(NamedTuple):
-    """What the sweeper asks of a run: ``finished_at`` is None while it runs; a purged one is over."""
+    """What the sweeper asks of a run: ``over_at`` is when it finished or was purged, None while it runs."""
 
     stream: str
-    finished_at: datetime | None
+    over_at: datetime | None
     purged: bool
 
 
@@ -166,6 +166,10 @@ class RunStorage(RunSession, Protocol):
 
     def started_before(self, cutoff: datetime, limit: int) -> list[str]:
         """Streams of runs started strictly before ``cutoff``, oldest first."""
+        ...
+
+    def ended_before(self, started: datetime, finished: datetime, limit: int) -> list[str]:
+        """Streams of runs started strictly before ``started`` that finished strictly before ``finished``."""
         ...
 
     def purges(self, before: int, limit: int) -> list[RunsPurged]:

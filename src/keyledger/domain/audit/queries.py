@@ -161,7 +161,7 @@ class RunQueries:
         """The versions that a run read, if its invocation records reads, by partition, scope, key and revision."""
         check_run_id("run_id", run_id)
         arguments.check_page(limit)
-        self._engine.reads.flush()
+        self._engine.reads.flush(run_stream(run_id))
         found = self._storage.reads(run_stream(run_id), self._cursor(after, ("", "", "", 0)), limit + 1)
         shown = tuple(map(read_of, found[:limit]))
         return Page(shown, self._next(*found[limit - 1][1:5]) if len(found) > limit else None)

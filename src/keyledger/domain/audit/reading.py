@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TypeAlias
 from weakref import finalize, ref
@@ -36,7 +36,9 @@ MAX_KNOWN_READS = 100_000
 READS_PER_EVENT = 500
 """The most reads that one event holds."""
 
-_MOST_ATTEMPTS = 5
+_PAUSES = (0.5, 2.0, 8.0, 30.0)
+"""Seconds to wait after each failure of a run's batch; after one more its reads are given up."""
+
 _MOST_REPORTED = 1_024
 _AGAIN = (StorageUnavailableError, LedgerBusyError, OutcomeUnknownError)
 """What may pass. A batch that was recorded after all and is recorded again changes no row."""
@@ -113,19 +115,36 @@ class ReadRecorder:
 
     # -------------------------------------------------------------------------------- the recorder
 
-    def answer(self) -> None:
-        """Record what was noted until the bell rang: what comes from now on rings it again."""
-        self._rung = False
-        self.flush()
+    def answer(self) -> float | None:
+        """Record what was noted until the bell rang: what comes from now on rings it again.
 
-    def flush(self) -> None:
-        """Record everything that was noted before the call, as far as the storage lets it."""
+        Not where some of it is to be tried again after a pause: this is what it says then, else None.
+        """
+        self._rung = False
+        pause = self.flush()
+        if pause is not None:
+            self._rung = True
+        return pause
+
+    def flush(self, run: str | None = None) -> float | None:
+        """Record what was noted before the call, by every run or one, until the storage does not let it.
+
+        What is left should be tried again after as many seconds as it says; None if there is nothing.
+        """
         with self._recording:
             self._take()
-            for run in list(self._pending):
-                self._record(run)
+            wanted = list(self._pending) if run is None else [run]
+            for each in wanted:
+                if each in self._pending and not self._record(each):
+                    break
             if self._overflowed:
                 self._report(_OVERFLOW, f"reads are not recorded while {MAX_QUEUED_READS} others wait for it")
+            return self._pause()
+
+    def _pause(self) -> float | None:
+        """By the run that failed last: it stands behind the others."""
+        last = next(reversed(self._pending.values()), None)
+        return None if last is None else _PAUSES[max(0, last.failures - 1)]
 
     def close(self) -> None:
         """Record everything that was noted, and end the thread. What cannot be recorded is lost."""
@@ -149,22 +168,28 @@ class ReadRecorder:
                 self._kept += read not in reads
                 reads[read] = None
 
-    def _record(self, run: str) -> None:
+    def _record(self, run: str) -> bool:
+        """Whether the storage let it; if not, the other runs are tried first the next time."""
         pending = self._pending[run]
         while batch := tuple(islice(pending.reads, READS_PER_EVENT)):
             try:
                 self._writer.execute(run, RecordReads(batch))
             except _AGAIN as error:
-                pending.failures += 1
-                if pending.failures == _MOST_ATTEMPTS:
-                    self._lose(run, error)
-                return
+                self._fail(run, error)
+                return False
             except Exception as error:  # noqa: BLE001 - of an audit's failures no reader is to hear
                 self._lose(run, error if isinstance(error, KeyledgerError) else repr(error))
-                return
+                return True
             pending.failures = 0
             self._remember(run, batch)
         del self._pending[run]
+        return True
+
+    def _fail(self, run: str, error: KeyledgerError) -> None:
+        self._pending[run] = pending = self._pending.pop(run)
+        pending.failures += 1
+        if pending.failures > len(_PAUSES):
+            self._lose(run, error)
 
     def _remember(self, run: str, batch: Sequence[Read]) -> None:
         reads = self._pending[run].reads
@@ -191,13 +216,25 @@ class ReadRecorder:
 
 
 def _work(recorder: ref[ReadRecorder], bell: SimpleQueue[bool]) -> None:
-    """Answer the bell for as long as there is a recorder, which this keeps alive only meanwhile."""
-    while bell.get():
+    """Answer the bell for as long as there is a recorder, which this keeps alive only meanwhile.
+
+    It also rings by itself when what could not be recorded is to be tried again.
+    """
+    pause: float | None = None
+    while _rings(bell, pause):
         alive = recorder()
         if alive is None:
             return
-        alive.answer()
+        pause = alive.answer()
         del alive
+
+
+def _rings(bell: SimpleQueue[bool], pause: float | None) -> bool:
+    """Whether the bell has not rung the end."""
+    try:
+        return bell.get(timeout=pause)
+    except Empty:
+        return _RING
 
 
 def read_of(row: ReadRow) -> RunRead:

@@ -19,6 +19,7 @@ from keyledger.domain.audit.arguments import (
 )
 from keyledger.domain.audit.failures import Failures
 from keyledger.domain.audit.ports import RunRow
+from keyledger.domain.audit.purging import PURGE_BATCH, Purger
 from keyledger.domain.audit.queries import RunQueries
 from keyledger.domain.audit.recorded_run import RecordedRun
 from keyledger.domain.audit.recording import Audit, RunRecorder, RunSink
@@ -27,26 +28,17 @@ from keyledger.domain.audit.sink import Sink
 from keyledger.domain.audit.telemetry import EndedRun, TracedRun, Tracing
 from keyledger.domain.audit.tool_log import ToolLog
 from keyledger.domain.engine import Engine
-from keyledger.domain.errors import (
-    InvokeDepthExceededError,
-    StorageError,
-)
+from keyledger.domain.errors import InvokeDepthExceededError
 from keyledger.domain.kv import open_partition
 from keyledger.domain.run import (
     MAX_INVOKE_DEPTH,
-    PURGES_STREAM,
-    CountPurge,
     Finish,
-    Purge,
     RunLogged,
     RunStarted,
     Start,
     run_stream,
 )
 from keyledger.domain.values import JSONValue
-
-PURGE_BATCH = 500
-RETENTION_ACTOR = "system:retention"
 
 
 class Runs(RunQueries):
@@ -59,6 +51,7 @@ class Runs(RunQueries):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._writer = engine.run_writer
+        self._purger = Purger(self._storage, self._writer)
         self.tracing = Tracing(engine.settings.telemetry, self._traceparent)
         """What makes spans of runs and tool calls, for adapters; its shape is no promise."""
         self._failures = Failures()
@@ -147,7 +140,7 @@ class Runs(RunQueries):
     def _finish(self, run_id: str, stats: RunStats, error_type: str | None) -> None:
         check_run_id("run_id", run_id)
         how = outcome(self._engine, stats)
-        self._engine.reads.flush()
+        self._engine.reads.flush(run_stream(run_id))
         end_span = self.tracing.ending(run_id, self._begun_elsewhere)
         for event in self._writer.execute(run_stream(run_id), Finish(how)):
             end_span(EndedRun(how, event.recorded_at, error_type))
@@ -197,7 +190,8 @@ class Runs(RunQueries):
         """Take every run that started strictly before ``cutoff`` out of the ledger, running or not; how many.
 
         Of each, RunPurged says who did it and when, and Purged stands for what it had said; its id stays used, and
-        the keys that it wrote stay written.
+        the keys that it wrote stay written. :meth:`purges` has a total for each batch of 500; one whose process
+        was killed is missing there.
         """
         arguments.check_actor(actor)
         before = arguments.moment("cutoff", cutoff)
@@ -208,14 +202,7 @@ class Runs(RunQueries):
 
     def purge_batch(self, before: datetime, limit: int, actor: str | None = None) -> int | None:
         """Purge up to ``limit`` of such runs; how many, or None where there were none to look at."""
-        who = actor or RETENTION_ACTOR
-        streams = self._storage.started_before(before, limit)
-        purged = sum(bool(self._writer.execute(each, Purge(), changed_by=who)) for each in streams)
-        if purged:
-            self._writer.execute(PURGES_STREAM, CountPurge(purged, before), changed_by=who)
-        elif streams and self._storage.started_before(before, 1) == streams[:1]:
-            raise StorageError(f"the summary of {streams[0]!r} does not match its events; rebuild the ledger")
-        return purged if streams else None
+        return self._purger.batch(before, limit, actor)
 
     def exists(self, run_id: str) -> bool:
         """Whether a run was started, and not purged: cheaper than :meth:`get`, for a run under way often free."""

@@ -1,7 +1,7 @@
 """What outlives its runs: the ``run:`` keys of finished ones, and the ``root_run:`` keys of finished trees.
 
 Keys of a run that goes on are never touched, however long ago it began, nor those of a run that nobody started:
-a host that does not audit its runs keeps its keys. A purged run is over.
+a host that does not audit its runs keeps its keys. A run that was purged is over since then.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from keyledger.domain.audit.ports import LedgerStorage, RunStatus
-from keyledger.domain.audit.runs import RETENTION_ACTOR
+from keyledger.domain.audit.purging import RETENTION_ACTOR
 from keyledger.domain.commands import Attribution, Batch, Delete, PartitionCommand
 from keyledger.domain.partition import KeyDeleted
 from keyledger.domain.ports import Clock
@@ -129,4 +129,4 @@ def _tree_place(stream: str) -> _Place:
 
 
 def _is_over(status: RunStatus, cutoff: datetime) -> bool:
-    return status.purged or (status.finished_at is not None and status.finished_at < cutoff)
+    return status.over_at is not None and status.over_at < cutoff
