@@ -76,6 +76,7 @@ def test_the_calls_of_a_run_are_in_its_log_and_what_they_read_is_recorded(run: R
         assert [kind for kind, _ in logged] == ["tool_call", "tool_result"] * 4
         results = [payload for kind, payload in logged if kind == "tool_result"]
         assert results == [
-            {"tool": line["tool"], **json.loads(each)} for line, each in zip(lines, answers, strict=True)
+            {"tool": line["tool"], "call": call, **json.loads(each)}
+            for call, line, each in zip((1, 3, 5, 7), lines, answers, strict=True)
         ]
         assert [read.revision for read in ledger.runs.reads("r-1")] == [0, 1]

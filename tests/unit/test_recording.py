@@ -386,7 +386,7 @@ def test_in_place_of_what_cannot_be_written_stands_why(
     assert call["omitted"].startswith(why)
     assert result == {"tool": "search", "call": 1, "ok": True, "result": "found"}
     assert ledger.runs.failures == 1
-    assert caplog.records[0].getMessage() == f"run 'r': a tool_call is not recorded: {call['omitted']}"
+    assert caplog.records[0].getMessage() == f"run 'r': what a tool_call says is not recorded: {call['omitted']}"
 
 
 def test_tokens_that_are_no_count_are_not_counted(ledger: keyledger.Ledger) -> None:

@@ -258,4 +258,4 @@ def test_an_end_that_is_no_stats_ends_the_run(
     found = ledger.runs.get("r")
     assert (found.status, found.error, found.total_input_tokens) == ("error", "omitted: stats: a RunStats", 5)
     assert ledger.runs.failures == 1
-    assert caplog.messages == ["run 'r': its end is not recorded: stats: a RunStats"]
+    assert caplog.messages == ["run 'r': what it came to is not recorded: stats: a RunStats"]

@@ -200,7 +200,7 @@ class RunRecorder:
             try:
                 return self._audit.append_log(RunLog(self.id, event_type, payload())).sequence
             except InvalidArgumentError as error:
-                self._failed(f"a {event_type}", error)
+                self._failed(f"what a {event_type} says", error)
                 known["omitted"] = why(error)
                 return self._audit.append_log(RunLog(self.id, event_type, known)).sequence
         except Exception as error:  # noqa: BLE001 - of an audit's failures no run is to hear
@@ -230,7 +230,7 @@ class RunRecorder:
         except (StorageError, RunNotFoundError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever is amiss with what was said, the run has ended
-            self._failed("its end", error)
+            self._failed("what it came to", error)
             status = said.status if isinstance(said, RunStats) and said.status in TERMINAL else "error"
             try:
                 self._finish(RunStats(status, error=f"omitted: {why(error)}"), error_type)
