@@ -122,3 +122,10 @@ def test_what_does_not_fit_an_invocation_is_an_error_that_names_the_field(fields
 def test_the_constructor_raises_the_same_errors() -> None:
     with pytest.raises(InvalidArgumentError, match=r"^invocation\.caller_id required$"):
         Invocation(skill_id="w")  # type: ignore[call-arg]
+
+
+def test_a_call_that_reads_may_use_the_run_scopes_of_those_that_led_to_it() -> None:
+    called = invocation(run_id="r-3")
+    check_access(called, "run:r-1", lambda: {"r-1", "r-2", "r-3"})
+    with pytest.raises(ScopeAccessError):
+        check_access(called, "run:r-4", lambda: {"r-1", "r-2", "r-3"})

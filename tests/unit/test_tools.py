@@ -485,6 +485,34 @@ def test_a_closed_ledger_is_the_calls_to_tell(
     assert (ledger.runs.failures, caplog.messages) == (0, [])
 
 
+# ------------------------------------------------------------------------------ what the audit knows
+
+
+def test_a_call_of_an_audited_run_is_in_the_tree_that_the_run_is_in(call: Host, ledger: Ledger) -> None:
+    ledger.runs.start(RunInfo("top", "planner"))
+    ledger.runs.start(RunInfo("below", "weather", parent_run_id="top"))
+    by = Invocation(skill_id="weather", caller_id="ada", run_id="below")
+    assert call("kv_set", by, key="k", value=1, scope="root_run:top")["ok"] is True
+    assert call("kv_set", by, key="k", value=1)["ok"] is True
+    assert ledger.partition("weather").history("k")[0].root_run_id == "top"
+    assert call("kv_get", by, key="k", scope="root_run:below")["error"] == "access_denied"
+
+
+def test_a_run_reads_what_those_above_it_keep_and_writes_nothing_there(call: Host, ledger: Ledger) -> None:
+    for run_id, parent in (("a", ""), ("b", "a"), ("c", "b"), ("other", "a")):
+        ledger.runs.start(RunInfo(run_id, "weather", parent_run_id=parent))
+        by = Invocation(skill_id="weather", caller_id="ada", run_id=run_id)
+        assert call("kv_set", by, key="k", value=run_id, scope=f"run:{run_id}")["ok"] is True
+    by = Invocation(skill_id="weather", caller_id="ada", run_id="c")
+    assert [call("kv_get", by, key="k", scope=f"run:{run_id}")["value"] for run_id in "abc"] == ["a", "b", "c"]
+    assert [entry["key"] for entry in call("kv_list", by, scope="run:a")["entries"]] == ["k"]
+    for tool in ("kv_set", "kv_increment", "kv_delete"):
+        assert call(tool, by, key="k", scope="run:a", **{"kv_set": {"value": 1}}.get(tool, {}))["ok"] is False
+    assert call("kv_get", by, key="k", scope="run:other")["error"] == "access_denied"
+    nobody = Invocation(skill_id="weather", caller_id="ada", run_id="never-started")
+    assert call("kv_get", nobody, key="k", scope="run:a")["error"] == "access_denied"
+
+
 # ------------------------------------------------------------------------------------- recorded reads
 
 

@@ -139,6 +139,10 @@ class AsyncRuns:
         """As ``Runs.parent_chain``."""
         return await self._threads.read(partial(self._runs.parent_chain, run_id))
 
+    async def root_of(self, run_id: str) -> str | None:
+        """As ``Runs.root_of``."""
+        return await self._threads.read(partial(self._runs.root_of, run_id))
+
     async def tree(self, run_id: str) -> tuple[Run, ...]:
         """As ``Runs.tree``."""
         return await self._threads.read(partial(self._runs.tree, run_id))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from keyledger.adapters.tools.access import check_access
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS, Result
 from keyledger.adapters.tools.refusal import refusal
-from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, RunNotFoundError
 from keyledger.domain.ledger import Ledger
 
 
@@ -37,6 +38,8 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
     log, run_id = ledger.runs.tool_log, invocation.run_id
     if run_id is None or not log.is_kept(run_id):
         return _traced(ledger, tool, args, invocation)
+    if invocation.root_run_id is None:
+        invocation = invocation.model_copy(update={"root_run_id": ledger.runs.root_of(run_id)})
     of = log.begin_call(run_id, tool, args)
     try:
         result = _traced(ledger, tool, args, invocation)
@@ -56,10 +59,10 @@ def _traced(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invo
 
 
 def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
-    arguments_type, run = TOOLS[tool]
+    arguments_type, run, writes = TOOLS[tool]
     given = {name: value for name, value in args.items() if value is not None or name == "value"}
     arguments = arguments_type.model_validate(given)
-    check_access(invocation, arguments.scope)
+    check_access(invocation, arguments.scope, None if writes else partial(_ancestors, ledger, invocation))
     arguments.check()
     partition = ledger.partition(
         invocation.skill_id,
@@ -70,3 +73,11 @@ def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invo
         record_reads=invocation.record_reads,
     )
     return run(partition, arguments)
+
+
+def _ancestors(ledger: Ledger, invocation: Invocation) -> set[str]:
+    """The runs that led to the invocation's, as far as they are known."""
+    try:
+        return {run.id for run in ledger.runs.parent_chain(invocation.run_id or "")}
+    except (RunNotFoundError, InvalidArgumentError):  # a host that does not audit
+        return set()

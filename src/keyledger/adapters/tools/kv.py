@@ -89,16 +89,17 @@ def _check_length(partition: Partition, value: Any) -> None:
 
 
 class Tool(NamedTuple):
-    """A tool: the model of its arguments, and what does it."""
+    """A tool: the model of its arguments, what does it, and whether that may change anything."""
 
     arguments: type[ToolArguments]
     run: Callable[[Partition, Any], Result]
+    writes: bool
 
 
 TOOLS = {
-    "kv_get": Tool(GetArguments, _get),
-    "kv_set": Tool(SetArguments, _set),
-    "kv_delete": Tool(DeleteArguments, _delete),
-    "kv_increment": Tool(IncrementArguments, _increment),
-    "kv_list": Tool(ListArguments, _list),
+    "kv_get": Tool(GetArguments, _get, writes=False),
+    "kv_set": Tool(SetArguments, _set, writes=True),
+    "kv_delete": Tool(DeleteArguments, _delete, writes=True),
+    "kv_increment": Tool(IncrementArguments, _increment, writes=True),
+    "kv_list": Tool(ListArguments, _list, writes=False),
 }

@@ -40,6 +40,8 @@ from keyledger.domain.run import (
 )
 from keyledger.domain.values import JSONValue
 
+_MOST_ROOTS = 1_024
+
 
 class Runs(RunQueries):
     """Every run of a ledger. Safe to share between threads.
@@ -55,6 +57,7 @@ class Runs(RunQueries):
         self.tracing = Tracing(engine.settings.telemetry, self._traceparent)
         """What makes spans of runs and tool calls, for adapters; its shape is no promise."""
         self._failures = Failures()
+        self._roots: dict[str, str] = {}
         self._live: WeakValueDictionary[str, RunRecorder] = WeakValueDictionary()
         self.audit = Audit(
             self.start,
@@ -209,6 +212,16 @@ class Runs(RunQueries):
         check_run_id("run_id", run_id)
         stream = run_stream(run_id)
         return self._writer.holds(stream) or any(not run.purged for run in self._storage.statuses((stream,)))
+
+    def root_of(self, run_id: str) -> str | None:
+        """The run that a run's dispatch tree began with, itself at the top level; None if it is not known."""
+        check_run_id("run_id", run_id)
+        root = self._roots.get(run_id)
+        if root is None and (row := self._storage.read_run(run_stream(run_id))) is not None:
+            root = self._roots[run_id] = row.root_run_id
+            if len(self._roots) > _MOST_ROOTS:
+                self._roots.clear()
+        return root
 
     # ----------------------------------------------------------------------------------- internals
 
