@@ -12,6 +12,7 @@ import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.domain.audit import sweeper as run_sweeper
 from keyledger.domain.audit.ports import RunStatus
+from keyledger.domain.audit.writer import RunWriter
 from keyledger.domain.ports import Commit, ReadEntry
 
 PAGE = 3
@@ -192,3 +193,23 @@ def test_a_key_that_expires_while_it_is_deleted_is_not_counted_as_deleted(
     monkeypatch.setattr(ledger.storage, "list_entries", slow)
     assert sweep(ledger, limit=99).run_keys == 1
     assert ledger.partition("p").history("short", scope="run:00")[0].operation == "expire"
+
+
+def test_a_sweep_that_is_interrupted_counts_the_runs_that_it_purged(
+    ledger: keyledger.Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(ledger, 3, "run")
+    for number in range(3):
+        finish(ledger, number)
+    clock.advance(2 * AGE)
+    execute = RunWriter.execute
+
+    def interrupted(self: RunWriter, stream: str, *arguments: Any, **more: Any) -> Any:
+        if stream == "run:02":
+            raise KeyboardInterrupt
+        return execute(self, stream, *arguments, **more)
+
+    monkeypatch.setattr(RunWriter, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.sweep(run_keys_after=AGE, runs_after=AGE)
+    assert [purge.runs for purge in ledger.runs.purges()] == [2]
