@@ -100,7 +100,12 @@ class RunRecorder:
         used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "thinking_tokens": thinking_tokens}
         with self._audit.failures.lock:
             self.steps += 1
-        self._append("step", lambda: self._add(used) | _object("payload", payload or {}))
+
+        def said() -> dict[str, Any]:
+            tokens = self._add(used)
+            return _object("payload", payload or {}) | tokens
+
+        self._append("step", said)
 
     def on_tool(self, tool: str, args: Mapping[str, Any], result: Any = None, error: str | None = None) -> None:  # noqa: ANN401 - JSON
         """Log a tool call that is over: what it was given, and its result or its error."""
