@@ -33,13 +33,15 @@ class _Tally:
     def __call__(self, events: int) -> None:
         self.events += events
 
-    def tell(self) -> None:
+    def tell(self, *, waiting: bool = False) -> None:
+        """Say how many events were read; ``waiting`` for them was most of the time, so no rate then."""
         seconds = perf_counter() - self.began
         rate = _rate(self.events, seconds)
         if self.as_json:
             print_json({"into": self.into, "events": self.events, "seconds": seconds, "events_per_second": rate})
         else:
-            say(f"{self.into}: read {count(self.events, 'event')} in {seconds:.2f} s ({rate:,} events/s)")
+            told = "" if waiting else f" ({rate:,} events/s)"
+            say(f"{self.into}: read {count(self.events, 'event')} in {seconds:.2f} s{told}")
 
     def restart(self) -> None:
         self.events, self.began = 0, perf_counter()
@@ -91,7 +93,7 @@ def _follow(following: Following, interval: float, tally: _Tally) -> None:
     tally.restart()
     with signals_end_the_wait() as wait:
         following.follow(interval, wait, on_error)
-    tally.tell()
+    tally.tell(waiting=True)
 
 
 def _rebuild(following: Following, into: str, *, as_json: bool) -> bool:
