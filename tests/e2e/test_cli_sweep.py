@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import keyledger
-from keyledger.adapters.cli.sweeping import signals_end_the_wait, sweep_for_ever
+from keyledger.adapters.cli.following import signals_end_the_wait
+from keyledger.adapters.cli.sweeping import sweep_for_ever
 from keyledger.adapters.conformance.clock import ManualClock
 from tests.e2e.cli import SCRIPT, Run
 

@@ -9,8 +9,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TypeAlias
+
+Wait: TypeAlias = Callable[[float], bool]
+"""Waits for some seconds; true, and at once, if somebody wants an end."""
 
 
 @contextmanager
@@ -23,6 +29,37 @@ def until_stopped() -> Iterator[None]:
         pass
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def signals_end_the_wait() -> Iterator[Wait]:
+    """SIGINT and SIGTERM end a wait instead of the process; a second one is as if we were not here.
+
+    A SimpleQueue, as its ``put`` may interrupt its ``get``: no lock of ours is in a signal's way.
+    """
+    signals, ended = SimpleQueue[int](), list[int]()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = dict(zip(numbers, map(signal.getsignal, numbers), strict=True))
+
+    def restore(number: int) -> None:
+        signal.signal(number, former[signal.Signals(number)])
+
+    def put(number: int, _: FrameType | None) -> None:
+        restore(number)
+        signals.put(number)
+
+    def wait(seconds: float) -> bool:
+        with suppress(Empty):
+            ended.append(signals.get(timeout=seconds))
+        return bool(ended)
+
+    for number in numbers:
+        signal.signal(number, put)
+    try:
+        yield wait
+    finally:
+        for number in numbers:
+            restore(number)
 
 
 def pause(seconds: float) -> bool:

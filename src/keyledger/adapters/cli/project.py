@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from keyledger.adapters.cli.following import signals_end_the_wait
 from keyledger.adapters.cli.output import count, print_error, print_json, printable, remark, say
 from keyledger.adapters.cli.session import Session, command
-from keyledger.adapters.cli.sweeping import LONGEST_INTERVAL, signals_end_the_wait
-from keyledger.adapters.cli.times import duration
+from keyledger.adapters.cli.times import interval_of
 from keyledger.domain.audit.follower_ports import Following, Rebuilt
 from keyledger.domain.errors import InvalidArgumentError, StorageError
 
@@ -67,7 +67,7 @@ def project(
     """
     if projection not in PROJECTIONS:
         raise InvalidArgumentError("PROJECTION", projection, ", ".join(PROJECTIONS))
-    interval = _interval(every)
+    interval = interval_of("--every", every)
     with session.open(create=False, synchronous="NORMAL") as ledger:  # what power takes away is read again
         tally = _Tally(into, session.as_json)
         following = session.follower(ledger, into, tally)
@@ -125,10 +125,3 @@ def _tell_rebuild(made: Rebuilt, into: str, rate: int) -> None:
 
 def _rate(events: int, seconds: float) -> int:
     return round(events / seconds) if seconds else 0
-
-
-def _interval(text: str) -> float:
-    interval = duration("--every", text)
-    if not interval or interval > LONGEST_INTERVAL:
-        raise InvalidArgumentError("--every", text, f"more than 0 s and at most {LONGEST_INTERVAL.days}d")
-    return interval.total_seconds()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import Annotated, TypeAlias
 
 import typer
 
+from keyledger.adapters.cli.following import Wait, signals_end_the_wait
 from keyledger.adapters.cli.output import count, print_error, print_json, say
 from keyledger.adapters.cli.session import Session, command
-from keyledger.adapters.cli.times import duration
+from keyledger.adapters.cli.times import duration, interval_of
 from keyledger.domain.errors import (
-    InvalidArgumentError,
     LedgerBusyError,
     OutcomeUnknownError,
     StorageUnavailableError,
@@ -28,11 +23,8 @@ from keyledger.domain.records import SweepReport
 app = typer.Typer()
 
 Sweep: TypeAlias = Callable[[], SweepReport]
-Wait: TypeAlias = Callable[[float], bool]
-"""Waits for some seconds; true, and at once, if somebody wants an end."""
 
 NEVER = "never"
-LONGEST_INTERVAL = timedelta(days=365)
 
 
 @command(app, "sweep")
@@ -63,7 +55,7 @@ def sweep_ledger(
         "run_keys_after": _age("--run-keys-after", run_keys_after),
         "runs_after": _age("--runs-after", runs_after),
     }
-    interval = None if every is None else _interval("--every", every)
+    interval = None if every is None else interval_of("--every", every)
     with session.open(create=False) as ledger:
         sweep = partial(ledger.sweep, limit=limit, **ages)
         if interval is None:
@@ -97,46 +89,8 @@ def _sweep_all(sweep: Sweep, wait: Wait, *, as_json: bool) -> bool:
             return True
 
 
-@contextmanager
-def signals_end_the_wait() -> Iterator[Wait]:
-    """SIGINT and SIGTERM end a wait instead of the process; a second one is as if we were not here.
-
-    A SimpleQueue, as its ``put`` may interrupt its ``get``: no lock of ours is in a signal's way.
-    """
-    signals, ended = SimpleQueue[int](), list[int]()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    former = dict(zip(numbers, map(signal.getsignal, numbers), strict=True))
-
-    def restore(number: int) -> None:
-        signal.signal(number, former[signal.Signals(number)])
-
-    def put(number: int, _: FrameType | None) -> None:
-        restore(number)
-        signals.put(number)
-
-    def wait(seconds: float) -> bool:
-        with suppress(Empty):
-            ended.append(signals.get(timeout=seconds))
-        return bool(ended)
-
-    for number in numbers:
-        signal.signal(number, put)
-    try:
-        yield wait
-    finally:
-        for number in numbers:
-            restore(number)
-
-
 def _age(option: str, text: str) -> float | None:
     return None if text == NEVER else duration(option, text).total_seconds()
-
-
-def _interval(option: str, text: str) -> float:
-    interval = duration(option, text)
-    if not timedelta() < interval <= LONGEST_INTERVAL:
-        raise InvalidArgumentError(option, text, f"more than 0 s and at most {LONGEST_INTERVAL.days}d")
-    return interval.total_seconds()
 
 
 def _tell(report: SweepReport, *, as_json: bool) -> None:

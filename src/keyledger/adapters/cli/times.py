@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from keyledger.domain import arguments
 from keyledger.domain.errors import InvalidArgumentError
 
+LONGEST_INTERVAL = timedelta(days=365)
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhdw])", re.ASCII)
 _DURATIONS = "a number and a unit: 90s, 15m, 2h, 7d or 4w"
@@ -22,6 +24,14 @@ def duration(field: str, text: str) -> timedelta:
         return timedelta(**{_UNITS[found[2]]: float(found[1])})
     except OverflowError:
         raise InvalidArgumentError(field, text, f"{_DURATIONS}, less than {timedelta.max.days} days") from None
+
+
+def interval_of(field: str, text: str) -> float:
+    """``5m`` as the seconds between two turns; InvalidArgumentError unless they are above 0 and at most a year."""
+    interval = duration(field, text)
+    if not timedelta() < interval <= LONGEST_INTERVAL:
+        raise InvalidArgumentError(field, text, f"more than 0 s and at most {LONGEST_INTERVAL.days}d")
+    return interval.total_seconds()
 
 
 def time_or_age(field: str, text: str | None, now: datetime) -> datetime | None:
