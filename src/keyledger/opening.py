@@ -15,7 +15,6 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.adapters.otel.detection import detected
 from keyledger.domain import arguments
-from keyledger.domain.audit.follower_ports import FollowerStore, Progress
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.telemetry import Telemetry
 from keyledger.domain.engine import Redact, Settings
@@ -26,10 +25,12 @@ from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline, run_audit
-from keyledger.projections.follower import Follower
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher, Compressor
+
+    from keyledger.domain.audit.follower_ports import FollowerStore, Progress
+    from keyledger.projections.follower import Follower
 
 DEFAULT_URL = "sqlite:///keyledger.db"
 DEFAULT_LOCK_TIMEOUT = 5.0
@@ -153,6 +154,8 @@ def follower(
         InvalidArgumentError: the name is not one that a table of a follower may have.
         NotConfiguredError: the ledger is on a store that has no such tables.
     """
+    from keyledger.projections.follower import Follower
+
     store: Callable[[str], FollowerStore] | None = getattr(ledger.storage, "follower", None)
     if store is None:
         raise NotConfiguredError("only ledgers on SQLite or PostgreSQL can be followed into a table")
