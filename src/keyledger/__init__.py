@@ -18,6 +18,7 @@ from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
     DuplicateRunError,
     DuplicateSequenceError,
+    ForkIncompleteError,
     GlobalQuotaExceededError,
     IntegerOverflowError,
     InvalidArgumentError,
@@ -32,10 +33,14 @@ from keyledger.domain.errors import (
     NewerLedgerError,
     NotConfiguredError,
     OutcomeUnknownError,
+    PartitionExistsError,
+    PredicateError,
     QuotaExceededError,
+    ReadOnlyViewError,
     RefusedError,
     RequestIdReusedError,
     RevisionConflictError,
+    RevisionNotFoundError,
     RunNotFoundError,
     ScopeAccessError,
     StorageError,
@@ -47,9 +52,12 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.past.view import View
+from keyledger.domain.past.watch import Watch
 from keyledger.domain.records import (
     Entry,
     ImportReport,
+    KeyChange,
     Page,
     PartitionInfo,
     RebuildReport,
@@ -66,6 +74,8 @@ if typing.TYPE_CHECKING:
     from keyledger.adapters.aio.partition import AsyncPartition
     from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncRunRecorder, AsyncSink
     from keyledger.adapters.aio.runs import AsyncRuns
+    from keyledger.adapters.aio.view import AsyncView
+    from keyledger.adapters.aio.watch import AsyncWatch
 
 _WITH_ASYNCIO = {
     "AsyncLedger": "ledger",
@@ -75,6 +85,8 @@ _WITH_ASYNCIO = {
     "AsyncRunRecorder": "recording",
     "AsyncRuns": "runs",
     "AsyncSink": "recording",
+    "AsyncView": "view",
+    "AsyncWatch": "watch",
 }
 
 
@@ -94,15 +106,19 @@ __all__ = [
     "AsyncRunRecorder",
     "AsyncRuns",
     "AsyncSink",
+    "AsyncView",
+    "AsyncWatch",
     "DuplicateRunError",
     "DuplicateSequenceError",
     "Entry",
+    "ForkIncompleteError",
     "GlobalQuotaExceededError",
     "ImportReport",
     "IntegerOverflowError",
     "InvalidArgumentError",
     "InvalidValueTypeError",
     "InvokeDepthExceededError",
+    "KeyChange",
     "KeyCountExceededError",
     "KeyNotFoundError",
     "KeyledgerError",
@@ -116,15 +132,19 @@ __all__ = [
     "OutcomeUnknownError",
     "Page",
     "Partition",
+    "PartitionExistsError",
     "PartitionInfo",
     "PendingBatch",
+    "PredicateError",
     "QuotaExceededError",
+    "ReadOnlyViewError",
     "RebuildReport",
     "RecordedRun",
     "Recorder",
     "RefusedError",
     "RequestIdReusedError",
     "RevisionConflictError",
+    "RevisionNotFoundError",
     "Run",
     "RunFilter",
     "RunInfo",
@@ -147,6 +167,8 @@ __all__ = [
     "ValueSerializationError",
     "ValueTooLargeError",
     "Version",
+    "View",
+    "Watch",
     "open",
     "open_async",
     "sink_on",

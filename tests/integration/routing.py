@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pglast import ast, parse_sql
-from pglast.enums import A_Expr_Kind, BoolExprType, JoinType
+from pglast.enums import A_Expr_Kind, BoolExprType, JoinType, SetOperation
 
 from keyledger.adapters.postgres.schema import DISTRIBUTED
 
@@ -158,14 +158,23 @@ def _outputs_of(query: Any, ctes: Mapping[str, Outputs], outer: frozenset[Column
         raise NotRoutedError(f"{type(query).__name__} is not SELECT, INSERT, UPDATE or DELETE")
     ctes = dict(ctes)
     for cte in query.withClause.ctes if query.withClause else ():
-        if query.withClause.recursive:
-            raise NotRoutedError("a recursive query")
-        ctes[cte.ctename] = _outputs_of(cte.ctequery, ctes, frozenset())
+        part = _recursive(cte, ctes) if query.withClause.recursive else cte.ctequery
+        ctes[cte.ctename] = _outputs_of(part, ctes, frozenset())
     level = _Level(ctes, set(outer))
     outputs = _insert(query, level) if isinstance(query, ast.InsertStmt) else _other(query, level)
     for node in _nodes(query):
         _check_node(node, level)
     return outputs
+
+
+def _recursive(cte: Any, ctes: Mapping[str, Outputs]) -> Any:
+    """Check the step of a recursive query, in which its own rows promise nothing; what it begins with."""
+    union = cte.ctequery
+    if not (isinstance(union, ast.SelectStmt) and union.op == SetOperation.SETOP_UNION and union.all):
+        raise NotRoutedError(f"{cte.ctename} is recursive, and not a UNION ALL of a beginning and a step")
+    own = [(name, False) for name, _ in _outputs_of(union.larg, ctes, frozenset())]
+    _outputs_of(union.rarg, {**ctes, cte.ctename: own}, frozenset())
+    return union.larg
 
 
 def _other(query: Any, level: _Level) -> Outputs:

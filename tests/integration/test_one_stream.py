@@ -101,6 +101,22 @@ def use(ledgers: list[keyledger.Ledger], number: int) -> None:
         kv.usage()
 
 
+def travel(ledgers: list[keyledger.Ledger], number: int) -> None:
+    """Reads of the past, and the way back, in a partition of its own."""
+    kv, other = (ledger.partition(f"past-{number}", run_id="r-1") for ledger in ledgers)
+    kv.set("a", number)
+    other.set("b", [number])
+    kv.set_quota(9_000)
+    view = kv.at(run="r-1", end=True)
+    assert view.get("b")
+    assert len(view.list()) == 2
+    assert view.usage().max_bytes == 10_000, "its own came later"
+    kv.set("b", "other")
+    assert [change.key for change in other.diff(view)] == ["b"]
+    assert other.restore_all(view) == 1
+    assert kv.bisect("b", lambda entry: entry is not None)
+
+
 def audit(ledgers: list[keyledger.Ledger], number: int) -> None:
     """A run from its start to its purge, written by two ledgers in turn."""
     run_id = f"r-{number}"
@@ -137,6 +153,7 @@ def work(ledgers: list[keyledger.Ledger], clock: ManualClock) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(partial(use, ledgers), range(2 * PARTITIONS)))
         list(pool.map(partial(audit, ledgers), range(RUNS)))
+        list(pool.map(partial(travel, ledgers), range(PARTITIONS)))
     run_out_of_room(ledgers[0], clock)
 
 
@@ -149,7 +166,7 @@ def test_each_transaction_is_of_one_stream(
         work([one, other], clock)
         check_one_stream_each(ran)
     assert {each.name for each in ran} == HOT.keys(), "every hot statement, and nothing else, is executed"
-    assert len({each.stream for each in ran}) == PARTITIONS + 2 + RUNS + 1
+    assert len({each.stream for each in ran}) == 2 * PARTITIONS + 2 + RUNS + 1
     assert max(map(len, by_transaction(ran))) > 1
 
 

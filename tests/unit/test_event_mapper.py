@@ -39,6 +39,8 @@ def test_the_topics_are_these_and_stay_so() -> None:
         "kv.KeyDeleted",
         "kv.KeyExpired",
         "kv.QuotaChanged",
+        "kv.PartitionForked",
+        "kv.ForkCompleted",
         "kv.PartitionDeleted",
     ]
 

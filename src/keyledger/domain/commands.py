@@ -54,6 +54,47 @@ class Delete(NamedTuple):
     if_revision: int | None = None
 
 
+class Restore(NamedTuple):
+    """Give a key the value that it had, or (None) did not have, at revision ``restored_from``.
+
+    Left alone is a key that still stands at ``version``, the one that it stood at then, or that holds the same
+    for good. ``ttl`` is what was left of its life then.
+    """
+
+    scope: str
+    key: str
+    value: bytes | None
+    ttl: float | timedelta | None
+    restored_from: int
+    version: int = 0
+    if_revision: int | None = None
+
+
+class Copy(NamedTuple):
+    """Give a key of a fork the value that it had in the fork's source; nothing if that was done before."""
+
+    scope: str
+    key: str
+    value: bytes
+    ttl: float | timedelta | None
+    copied_from: int
+    if_revision: None = None
+
+
+class BeginFork(NamedTuple):
+    """Make a partition that was never used a fork of what ``source`` held at a moment."""
+
+    source: str
+    revision: int
+    judged_at: datetime
+
+
+class CompleteFork(NamedTuple):
+    """Open a fork for use, with the quota that its source had; nothing if that was done before."""
+
+    max_bytes: int | None
+
+
 class ChangeQuota(NamedTuple):
     """Give the partition a byte quota of its own, or (None) take it back."""
 
@@ -70,7 +111,7 @@ class EndExpired(NamedTuple):
     limit: int
 
 
-KeyAction: TypeAlias = Set | Increment | Delete
+KeyAction: TypeAlias = Set | Increment | Delete | Restore | Copy
 
 
 class Batch(NamedTuple):
@@ -79,7 +120,19 @@ class Batch(NamedTuple):
     actions: tuple[KeyAction, ...]
 
 
-Action: TypeAlias = KeyAction | Batch | ChangeQuota | DeletePartition | EndExpired
+class RestoreAll(NamedTuple):
+    """Restore every key under ``prefix`` of a scope, or of all: the ``actions`` that come to that now."""
+
+    restored_from: int
+    judged_at: datetime
+    scope: str | None
+    prefix: str
+    actions: tuple[Restore, ...] = ()
+
+
+Action: TypeAlias = (
+    KeyAction | Batch | RestoreAll | BeginFork | CompleteFork | ChangeQuota | DeletePartition | EndExpired
+)
 
 
 class PartitionCommand(NamedTuple):
@@ -93,11 +146,11 @@ class PartitionCommand(NamedTuple):
 def keys_of(action: Action) -> tuple[EntryKey, ...]:
     """The entries that an action reads, each once: what a slice must hold before ``decide``."""
     match action:
-        case Batch():
+        case Batch() | RestoreAll():
             return tuple(dict.fromkeys((each.scope, each.key) for each in action.actions))
-        case Set() | Increment() | Delete():
+        case Set() | Increment() | Delete() | Restore() | Copy():
             return ((action.scope, action.key),)
-        case ChangeQuota() | DeletePartition() | EndExpired():
+        case BeginFork() | CompleteFork() | ChangeQuota() | DeletePartition() | EndExpired():
             return ()
         case _:
             assert_never(action)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 
-from keyledger.domain.commands import DeletePartition, EndExpired, EntryKey, PartitionCommand, keys_of
+from keyledger.domain.commands import (
+    DeletePartition,
+    EndExpired,
+    EntryKey,
+    PartitionCommand,
+    RestoreAll,
+    keys_of,
+)
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     InvalidArgumentError,
@@ -32,12 +39,18 @@ class Outcome(NamedTuple):
 class Request(NamedTuple):
     """A command on its way; with ``remember`` its request id is to answer a retry with the first outcome.
 
-    With ``stop`` it is not taken any more once a command before it in its group was refused.
+    With ``stop`` it is not taken any more once a command before it in its group was refused. With ``plan`` the
+    command is only a draft, and what is done is the plan made of it under the write lock.
     """
 
     command: PartitionCommand
     remember: bool
     stop: bool = False
+    plan: Plan | None = None
+
+
+Plan: TypeAlias = Callable[[Session, PartitionState], PartitionCommand]
+"""The command for a head that nobody can move meanwhile; reads through the session that holds the lock."""
 
 
 class NotTakenError(Exception):
@@ -181,7 +194,8 @@ class Decision:
 
 def fingerprint(command: PartitionCommand) -> str:
     """A digest of what a command asks for, whoever asks: equal for a retry, different for another command."""
-    return sha256(repr(command.action).encode("utf-8", "surrogatepass")).hexdigest()
+    action = command.action._replace(actions=()) if isinstance(command.action, RestoreAll) else command.action
+    return sha256(repr(action).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def keys_of_group(requests: Sequence[Request]) -> tuple[EntryKey, ...]:

@@ -10,6 +10,7 @@ from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.reading import ReadRecorder
 from keyledger.domain.audit.telemetry import LoadTelemetry, no_telemetry
 from keyledger.domain.audit.writer import RunWriter
+from keyledger.domain.past.forks import Forks
 from keyledger.domain.ports import Clock, JSONCodec, UsageRow
 from keyledger.domain.quota import DEFAULT_TREE_BYTES, Limits
 from keyledger.domain.records import Usage
@@ -42,6 +43,7 @@ class Engine:
     writer: Writer
     run_writer: RunWriter
     reads: ReadRecorder
+    forks: Forks
     clock: Clock
     codec: JSONCodec
     settings: Settings

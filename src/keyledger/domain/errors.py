@@ -14,11 +14,16 @@
     │   ├── RevisionConflictError       if_revision did not hold
     │   ├── RequestIdReusedError        one request id, two different commands
     │   ├── TimeReversalError           a supplied recorded_at before the partition's last event
+    │   ├── ForkIncompleteError         a fork that is still being copied, or was interrupted
+    │   ├── PartitionExistsError        a fork into a partition that has a past of its own
+    │   ├── ReadOnlyViewError           a write to a view of the past
     │   ├── ScopeAccessError            a tool call outside its invocation's scopes
     │   ├── DuplicateRunError           a second start of one run id
     │   ├── DuplicateSequenceError      a second log line under one sequence number
     │   └── InvokeDepthExceededError    runs that call runs, too deep
     ├── KeyNotFoundError
+    ├── RevisionNotFoundError           a revision beyond the partition's last
+    ├── PredicateError                  what was to tell good from bad raised
     ├── RunNotFoundError                no such run was started, or it was purged
     ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
     └── StorageError
@@ -171,6 +176,41 @@ class TimeReversalError(RefusedError):
         )
 
 
+class ForkIncompleteError(RefusedError):
+    """The partition is a fork that is not finished: it holds a part of what it is a copy of."""
+
+    code = "fork_incomplete"
+
+    def __init__(self, partition: str) -> None:
+        self.partition = partition
+        super().__init__(
+            f"{partition!r} is a fork that is not finished; if nobody is copying any more, fork again with the "
+            "same arguments to finish it, or delete the partition"
+        )
+
+
+class PartitionExistsError(RefusedError):
+    """A fork into a partition that was used before, or is a fork of something else."""
+
+    code = "partition_exists"
+
+    def __init__(self, partition: str) -> None:
+        self.partition = partition
+        super().__init__(f"{partition!r} has a past of its own; fork into a partition that was never used")
+
+
+class ReadOnlyViewError(RefusedError):
+    """A write to a view of the past."""
+
+    code = "read_only_view"
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+        super().__init__(
+            f"{view} is a view of the past, which nothing changes; write to the partition, restore, or fork it"
+        )
+
+
 class ScopeAccessError(RefusedError):
     """A tool call names a scope that its invocation may not use."""
 
@@ -189,6 +229,26 @@ class KeyNotFoundError(KeyledgerError):
     def __init__(self, key: str, scope: str) -> None:
         self.key, self.scope = key, scope
         super().__init__(f"no key {key!r} in scope {scope!r}")
+
+
+class RevisionNotFoundError(KeyledgerError):
+    """A ``revision`` that the partition has not reached; ``head`` is its last."""
+
+    code = "revision_not_found"
+
+    def __init__(self, partition: str, revision: int, head: int) -> None:
+        self.partition, self.revision, self.head = partition, revision, head
+        super().__init__(f"{partition!r} has no revision {revision}; its last is {head}")
+
+
+class PredicateError(KeyledgerError):
+    """A predicate failed on what stood at ``revision``; the cause says how."""
+
+    code = "predicate_failed"
+
+    def __init__(self, revision: int, cause: Exception) -> None:
+        self.revision = revision
+        super().__init__(f"the predicate failed at revision {revision}: {type(cause).__name__}: {cause}")
 
 
 class DuplicateRunError(RefusedError):

@@ -64,7 +64,7 @@ class Exporter:
             if isinstance(event, KeySet | KeyIncremented):
                 live = event.expires_at is None or event.expires_at > now
                 if live and self._stands(event, entries.get((event.scope, event.key)), head):
-                    yield KeySet(**event.model_dump(exclude={"delta"}))
+                    yield KeySet(**event.model_dump(exclude={"delta", "restored_from", "copied_from"}))
             elif isinstance(event, QuotaChanged):
                 yield event
 

@@ -17,8 +17,11 @@ from keyledger.domain.commands import Action, Batch, ChangeQuota, EntryKey, KeyA
 from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
-from keyledger.domain.partition import KeyIncremented, KeySet, StoredEntry
-from keyledger.domain.ports import JSONCodec, ReadEntry, StoredVersion
+from keyledger.domain.partition import StoredEntry
+from keyledger.domain.past.changes import version_of
+from keyledger.domain.past.travel import Travel
+from keyledger.domain.past.watch import Changes, Watch
+from keyledger.domain.ports import ReadEntry
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.run import run_stream
 from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, partition_stream, stream_of
@@ -31,7 +34,7 @@ Note: TypeAlias = Callable[[Sequence[Read]], None]
 _BEYOND = 2**63 - 1
 
 
-class Partition:
+class Partition(Travel):
     """One namespace of keys. Cheap to make, safe to share between threads.
 
     Each method takes a ``scope``: ``skill`` (the default), ``user:<id>``, ``run:<id>`` or ``root_run:<id>``.
@@ -46,6 +49,11 @@ class Partition:
         """How its writes become commands, for adapters; its shape is no promise."""
         self._engine, self._storage, self._stream, self._note = engine, engine.storage, stream, note
 
+    def _sibling(self, partition_id: str | None) -> Partition:
+        if partition_id is None:
+            return self
+        return Partition(self._engine, partition_id, partition_stream(partition_id), self.writes.caller)
+
     @property
     def max_value_bytes(self) -> int:
         """The cap on one value's JSON text."""
@@ -56,11 +64,11 @@ class Partition:
     def get(self, key: str, *, scope: str = SKILL) -> Entry | None:
         """The entry under ``key``, or None if there is none or it has expired."""
         check_key(key)
-        check_scope(scope)
-        found = self._storage.read_entry(stream_of(self._stream, scope), scope, key)
+        stream = self._open_stream(scope)
+        found = self._storage.read_entry(stream, scope, key)
         entry = self._live(found) if found is not None else None
         if self._note is not None:
-            self._note([_read(stream_of(self._stream, scope), scope, key, entry)])
+            self._note([_read(stream, scope, key, entry)])
         return entry
 
     def get_many(self, keys: Sequence[str], *, scope: str = SKILL) -> dict[str, Entry]:
@@ -69,8 +77,7 @@ class Partition:
             raise InvalidArgumentError("keys", keys, f"a sequence of at most {MAX_BATCH} keys")
         for key in keys:
             check_key(key)
-        check_scope(scope)
-        stream, wanted = stream_of(self._stream, scope), tuple(dict.fromkeys(keys))
+        stream, wanted = self._open_stream(scope), tuple(dict.fromkeys(keys))
         found = self._storage.read_entries(stream, scope, wanted)
         live = {each.key[1]: entry for each in found if (entry := self._live(each)) is not None}
         if self._note is not None:
@@ -93,7 +100,7 @@ class Partition:
         arguments.check_start("prefix", prefix)
         arguments.check_start("after", after)
         arguments.check_page(limit)
-        stream = stream_of(self._stream, scope)
+        stream = self._open_stream(scope)
         now = self._engine.clock.now()
         rows = self._storage.list_entries(stream, scope, prefix, after, limit + 1, now)
         shown = rows[:limit]
@@ -113,7 +120,7 @@ class Partition:
         check_scope(scope)
         arguments.check_page(limit)
         arguments.check_revision("before", before)
-        stream = stream_of(self._stream, scope)
+        stream = self._open_stream(scope)
         rows = self._storage.history(stream, scope, key, _BEYOND if before is None else before, limit + 1)
         versions = tuple(version_of(self._engine.codec, row) for row in rows[:limit])
         return Page(versions, versions[-1].revision if len(rows) > limit else None)
@@ -165,9 +172,24 @@ class Partition:
 
     def usage(self, *, scope: str = SKILL) -> Usage:
         """What the partition uses; with a ``root_run:`` scope, what that dispatch tree shares."""
-        check_scope(scope)
-        stream = stream_of(self._stream, scope)
+        stream = self._open_stream(scope)
         return self._engine.usage(stream, self._storage.usage(stream, self._engine.clock.now()))
+
+    def watch(
+        self, prefix: str = "", *, scope: str | None = None, after: int | None = None, follow: bool = True
+    ) -> Watch:
+        """The changes after a revision (None: after the last), oldest first, each once, and then those that come.
+
+        An iterator, and a context manager that ends it. It gives a Version for each revision that changed a key
+        under ``prefix``, in ``scope`` or, with None, in every scope of the partition; a ``root_run:`` scope has
+        revisions of its own. That the partition was deleted is one change, without scope and key, always given.
+        Its ``revision`` is the ``after`` to resume with. Without ``follow`` it ends when it has caught up.
+
+        Raises:
+            RevisionNotFoundError: the revision is not reached yet.
+            ForkIncompleteError: the partition is a fork that is not finished.
+        """
+        return Watch(Changes(self._engine, self._stream, prefix, scope, after, follow=follow))
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -290,27 +312,6 @@ def _note(engine: Engine, record_reads: bool, run_id: str | None) -> Note | None
         raise InvalidArgumentError("record_reads", record_reads, "False, or True with a run_id")
     check_run_id("run_id", run_id)
     return partial(engine.reads.note, run_stream(run_id))
-
-
-def version_of(codec: JSONCodec, stored: StoredVersion) -> Version:
-    """A stored version as users see it."""
-    row, event = stored
-    value = event.value if isinstance(event, KeySet | KeyIncremented) else None
-    return Version(
-        row.scope,
-        row.key,
-        row.revision,
-        row.operation,
-        None if value is None else codec.decode(value),
-        row.size,
-        row.recorded_at,
-        row.expires_at,
-        event.changed_by,
-        event.run_id,
-        event.root_run_id,
-        event.tool,
-        event.request_id,
-    )
 
 
 def _items(read: Callable[..., Page[T]], cursor: str) -> Iterator[T]:

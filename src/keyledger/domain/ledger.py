@@ -17,6 +17,7 @@ from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Partition, open_partition
+from keyledger.domain.past.forks import Forks
 from keyledger.domain.ports import Clock, JSONCodec, Projector, StreamHead
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
 from keyledger.domain.scope import (
@@ -59,7 +60,8 @@ class Ledger:
         self._writer = Writer(storage, project, clock, settings.global_max_bytes)
         self._run_writer = RunWriter(storage.runs, project_runs, clock)
         reads = ReadRecorder(self._run_writer)
-        self._engine = Engine(storage, self._writer, self._run_writer, reads, clock, codec, settings)
+        forks = Forks(storage)
+        self._engine = Engine(storage, self._writer, self._run_writer, reads, forks, clock, codec, settings)
         self.runs = Runs(self._engine)
         """The audit of runs."""
         self._sweeper = Sweeper(self._engine, project)

@@ -1,7 +1,8 @@
 """A change as a line of JSON: what an export writes and an import reads.
 
 ``op`` says what is done, ``set`` unless given. ``set``, ``increment``, ``delete`` and ``expire`` are of a key, and
-name it with ``scope`` (``skill`` unless given) and ``key``; ``quota`` and ``delete_partition`` are of a partition.
+name it with ``scope`` (``skill`` unless given) and ``key``; ``quota``, ``delete_partition``, ``fork`` and
+``fork_completed`` are of a partition.
 Every line names its ``partition``, but for a ``root_run:`` scope, which belongs to none. ``actor``, ``run_id``,
 ``root_run_id``, ``tool`` and ``recorded_at`` say who did it, where and when.
 """
@@ -15,16 +16,21 @@ from keyledger.domain import arguments
 from keyledger.domain.commands import (
     Action,
     Attribution,
+    BeginFork,
     ChangeQuota,
+    CompleteFork,
+    Copy,
     Delete,
     DeletePartition,
     Increment,
     PartitionCommand,
+    Restore,
     Set,
 )
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.partition import (
+    ForkCompleted,
     KeyDeleted,
     KeyEvent,
     KeyExpired,
@@ -32,14 +38,19 @@ from keyledger.domain.partition import (
     KeySet,
     PartitionDeleted,
     PartitionEvent,
+    PartitionForked,
     QuotaChanged,
 )
 from keyledger.domain.ports import JSONCodec
+from keyledger.domain.quota import UNBOUND
 from keyledger.domain.scope import (
+    MAX_ID_BYTES,
+    ROOT_RUN_PARTITION,
     SKILL,
     STREAM_PREFIX,
     check_key,
     check_scope,
+    check_text,
     is_tree,
     partition_stream,
     stream_of,
@@ -50,14 +61,17 @@ _COMMON = {"partition", "op", "actor", "run_id", "root_run_id", "tool", "recorde
 _KEY = {"scope", "key"}
 _TTL = {"ttl", "expires_at"}
 _OPERATIONS = {
-    "set": _KEY | _TTL | {"value"},
+    "set": _KEY | _TTL | {"value", "restored_from", "copied_from"},
     "increment": _KEY | _TTL | {"value", "delta"},
-    "delete": _KEY,
+    "delete": _KEY | {"restored_from"},
     "expire": _KEY,
     "quota": {"max_bytes"},
+    "fork": {"source", "revision", "judged_at"},
+    "fork_completed": set[str](),
     "delete_partition": set[str](),
 }
 _FIELDS = _COMMON.union(*_OPERATIONS.values())
+_MAX_NAME_BYTES = len(ROOT_RUN_PARTITION) + 1 + MAX_ID_BYTES
 
 
 # --------------------------------------------------------------------------------------------- writing
@@ -80,21 +94,30 @@ def line_of(event: PartitionEvent, codec: JSONCodec) -> str:
 
 
 def _told(event: PartitionEvent) -> dict[str, Any]:
+    """The operation, and the fields of its own."""
+    told: dict[str, Any]
     match event:
         case KeySet():
-            return {"op": "set", "expires_at": _text(event.expires_at)}
+            told = {"op": "set", "expires_at": _text(event.expires_at)}
+            told |= {"restored_from": event.restored_from, "copied_from": event.copied_from}
         case KeyIncremented():
-            return {"op": "increment", "delta": event.delta, "expires_at": _text(event.expires_at)}
+            told = {"op": "increment", "delta": event.delta, "expires_at": _text(event.expires_at)}
         case KeyDeleted():
-            return {"op": "delete"}
+            told = {"op": "delete", "restored_from": event.restored_from}
         case KeyExpired():
-            return {"op": "expire"}
+            told = {"op": "expire"}
         case QuotaChanged():
-            return {"op": "quota", "max_bytes": event.max_bytes}
+            told = {"op": "quota", "max_bytes": event.max_bytes}
+        case PartitionForked():
+            told = {"op": "fork", "source": event.source, "revision": event.revision}
+            told["judged_at"] = _text(event.judged_at)
+        case ForkCompleted():
+            told = {"op": "fork_completed"}
         case PartitionDeleted():
-            return {"op": "delete_partition"}
+            told = {"op": "delete_partition"}
         case _:
             assert_never(event)
+    return told
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -116,8 +139,8 @@ def command_of(text: str, request_id: str, engine: Engine) -> tuple[str, Partiti
     for field in fields.keys() - _FIELDS:
         raise InvalidArgumentError("line", field, f"the fields {', '.join(sorted(_FIELDS))}")
     by = _attribution(fields, request_id, engine.clock.now())
-    stream = _stream(fields)
-    return stream, PartitionCommand(_action(fields, by.recorded_at, engine.codec), by, engine.limits(stream))
+    stream, action = _stream(fields), _action(fields, by.recorded_at, engine.codec)
+    return stream, PartitionCommand(action, by, UNBOUND if isinstance(action, Copy) else engine.limits(stream))
 
 
 def _stream(fields: dict[str, Any]) -> str:
@@ -149,19 +172,58 @@ def _action(fields: dict[str, Any], recorded_at: datetime | None, codec: JSONCod
     for field in fields.keys() - _COMMON - _OPERATIONS[operation]:
         if fields[field] is not None:
             raise InvalidArgumentError(field, fields[field], f"nothing, as {operation} takes none")
-    if operation == "quota":
-        return _quota(fields)
-    if operation == "delete_partition":
-        return DeletePartition()
+    if not _OPERATIONS[operation] >= _KEY:
+        return _whole(fields, operation)
     scope, key = fields.get("scope", SKILL), _required(fields, "key")
     check_key(key)
+    restored_from = _revision(fields, "restored_from")
     if operation in {"delete", "expire"}:  # what has expired by then, a delete ends as expired
+        if restored_from is not None:
+            return Restore(scope, key, None, None, restored_from)
         return Delete(scope, key)
     value, ttl = _required(fields, "value"), _ttl(fields, recorded_at)
     if operation == "increment":
         return _increment(fields, value, ttl)
     check_value(value)
-    return Set(scope, key, codec.encode(value), ttl)
+    return _put(fields, Set(scope, key, codec.encode(value), ttl), restored_from)
+
+
+def _put(fields: dict[str, Any], action: Set, restored_from: int | None) -> Action:
+    """What gives a key its value: a plain set, or what restored or copied it."""
+    put, copied_from = action[:4], _revision(fields, "copied_from")
+    if restored_from is not None:
+        return Restore(*put, restored_from)
+    return action if copied_from is None else Copy(*put, copied_from)
+
+
+def _whole(fields: dict[str, Any], operation: str) -> Action:
+    """What is done to a partition as a whole."""
+    match operation:
+        case "quota":
+            return _quota(fields)
+        case "fork":
+            return _fork(fields)
+        case "fork_completed":
+            return CompleteFork(None)
+        case _:
+            return DeletePartition()
+
+
+def _fork(fields: dict[str, Any]) -> BeginFork:
+    source: Any = fields.get("source")
+    revision: Any = fields.get("revision")
+    judged_at = _moment(fields, "judged_at")
+    check_text("source", source, _MAX_NAME_BYTES)
+    arguments.check_integer("revision", revision, 0)
+    if judged_at is None:
+        raise InvalidArgumentError("judged_at", None, "given in every fork")
+    return BeginFork(source, revision, judged_at)
+
+
+def _revision(fields: dict[str, Any], field: str) -> int | None:
+    revision: int | None = fields.get(field)
+    arguments.check_revision(field, revision)
+    return revision
 
 
 def _quota(fields: dict[str, Any]) -> ChangeQuota:

@@ -18,7 +18,10 @@ from rpds import HashTrieMap
 
 from keyledger.domain.commands import (
     Batch,
+    BeginFork,
     ChangeQuota,
+    CompleteFork,
+    Copy,
     Delete,
     DeletePartition,
     EndExpired,
@@ -26,19 +29,24 @@ from keyledger.domain.commands import (
     Increment,
     KeyAction,
     PartitionCommand,
+    Restore,
+    RestoreAll,
     Set,
     keys_of,
 )
 from keyledger.domain.errors import (
+    ForkIncompleteError,
     IntegerOverflowError,
     InvalidArgumentError,
     InvalidValueTypeError,
+    PartitionExistsError,
     RevisionConflictError,
     TimeReversalError,
     ValueTooLargeError,
 )
 from keyledger.domain.event import Event, UTCDatetime
 from keyledger.domain.quota import Growth
+from keyledger.domain.scope import name_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
 
 EXPIRY_ACTOR = "system:expiry"
@@ -57,10 +65,15 @@ class KeyEvent(Event):
 
 
 class KeySet(KeyEvent):
-    """A key got a value: ``value`` is its compact JSON text, ``expires_at`` absolute or None for never."""
+    """A key got a value: ``value`` is its compact JSON text, ``expires_at`` absolute or None for never.
+
+    ``restored_from`` is the revision whose state it was given back, ``copied_from`` the one of a fork's source.
+    """
 
     TOPIC = "kv.KeySet"
     expires_at: UTCDatetime | None = None
+    restored_from: int | None = None
+    copied_from: int | None = None
     value: bytes
 
 
@@ -74,9 +87,10 @@ class KeyIncremented(KeyEvent):
 
 
 class KeyDeleted(KeyEvent):
-    """A live key was removed."""
+    """A live key was removed; with ``restored_from`` because there was none at that revision."""
 
     TOPIC = "kv.KeyDeleted"
+    restored_from: int | None = None
 
 
 class KeyExpired(KeyEvent):
@@ -93,6 +107,24 @@ class QuotaChanged(Event):
     max_bytes: int | None = None
 
 
+class PartitionForked(Event):
+    """The partition begins as a copy of what ``source`` held at ``revision``, expiry judged at ``judged_at``.
+
+    A KeySet with ``copied_from`` follows for each live key, then ForkCompleted.
+    """
+
+    TOPIC = "kv.PartitionForked"
+    source: str
+    revision: int
+    judged_at: UTCDatetime
+
+
+class ForkCompleted(Event):
+    """Everything was copied: from here on the fork is a partition as any other."""
+
+    TOPIC = "kv.ForkCompleted"
+
+
 class PartitionDeleted(Event):
     """Every entry was removed. Revisions go on if the partition is used again, and so does its quota."""
 
@@ -100,7 +132,33 @@ class PartitionDeleted(Event):
 
 
 _KeyChange: TypeAlias = KeySet | KeyIncremented | KeyDeleted | KeyExpired
-PartitionEvent: TypeAlias = _KeyChange | QuotaChanged | PartitionDeleted
+PartitionEvent: TypeAlias = _KeyChange | QuotaChanged | PartitionForked | ForkCompleted | PartitionDeleted
+
+
+def operation_of(event: PartitionEvent) -> str:  # noqa: PLR0911 - a word for each event
+    """The word for what an event did, as histories tell it."""
+    match event:
+        case KeySet():
+            if event.restored_from is not None:
+                return "restore"
+            return "set" if event.copied_from is None else "copy"
+        case KeyIncremented():
+            return "increment"
+        case KeyDeleted():
+            return "delete" if event.restored_from is None else "restore"
+        case KeyExpired():
+            return "expire"
+        case QuotaChanged():
+            return "quota"
+        case PartitionForked():
+            return "fork"
+        case ForkCompleted():
+            return "fork_completed"
+        case PartitionDeleted():
+            return "partition_deleted"
+        case _:
+            assert_never(event)
+
 
 EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
     KeySet,
@@ -108,6 +166,8 @@ EVENT_TYPES: tuple[type[PartitionEvent], ...] = (
     KeyDeleted,
     KeyExpired,
     QuotaChanged,
+    PartitionForked,
+    ForkCompleted,
     PartitionDeleted,
 )
 
@@ -140,7 +200,8 @@ class PartitionState(NamedTuple):
     """A partition as its events left it: the head, and all entries or the slice of them that was loaded.
 
     ``used_bytes`` and ``live_keys`` count the entries that no event has ended yet, expired or not.
-    ``max_bytes`` is the partition's own quota, None where the configured one holds.
+    ``max_bytes`` is the partition's own quota, None where the configured one holds. While it is ``forking``
+    nothing is done here but copying.
     """
 
     id: str
@@ -150,6 +211,7 @@ class PartitionState(NamedTuple):
     max_bytes: int | None = None
     last_recorded_at: datetime | None = None
     deleted: bool = False
+    forking: bool = False
     entries: HashTrieMap[EntryKey, StoredEntry] = HashTrieMap()
 
     @property
@@ -188,6 +250,13 @@ def evolve(state: PartitionState, event: PartitionEvent) -> PartitionState:
                 last_recorded_at=event.recorded_at,
                 deleted=False,
             )
+        case PartitionForked() | ForkCompleted():
+            return state._replace(
+                revision=event.originator_version,
+                last_recorded_at=event.recorded_at,
+                deleted=False,
+                forking=isinstance(event, PartitionForked),
+            )
         case PartitionDeleted():
             return PartitionState(
                 state.id,
@@ -218,6 +287,7 @@ def _put(state: PartitionState, event: KeySet | KeyIncremented) -> PartitionStat
         state.max_bytes,
         now,
         deleted=False,
+        forking=state.forking,
         entries=state.entries.insert(key, after),
     )
 
@@ -233,6 +303,7 @@ def _removed(state: PartitionState, event: KeyDeleted | KeyExpired) -> Partition
         state.max_bytes,
         event.recorded_at,
         deleted=False,
+        forking=state.forking,
         entries=state.entries.remove(key) if before else state.entries,
     )
 
@@ -278,20 +349,21 @@ def decided(
     """
     draft = _Draft(command, state, now)
     match command.action:
-        case Batch():
+        case Batch() | RestoreAll():
             for action in command.action.actions:
                 draft.act(action)
-        case Set() | Increment() | Delete():
+        case Set() | Increment() | Delete() | Restore() | Copy():
             draft.act(command.action)
+        case BeginFork():
+            draft.begin_fork(command.action)
+        case CompleteFork():
+            draft.complete_fork(command.action)
         case ChangeQuota():
-            if command.action.max_bytes != state.max_bytes:
-                draft.append(QuotaChanged, max_bytes=command.action.max_bytes)
+            draft.change_quota(command.action)
         case DeletePartition():
-            if state.revision and not state.deleted:
-                draft.append(PartitionDeleted)
+            draft.delete_all()
         case EndExpired():
-            for key, entry in state.expired(draft.now)[: command.action.limit]:
-                draft.end(key, entry)
+            draft.end_expired(command.action.limit)
         case _:
             assert_never(command.action)
     return draft.within_limits(making_room=making_room)
@@ -335,7 +407,40 @@ class _Draft:
         self.ended_keys += 1
         self.append(KeyExpired, scope=key[0], key=key[1], expired_at=entry.expires_at, **_NOBODY)
 
+    def check_open(self) -> None:
+        """Raise unless the partition may be used: an unfinished fork may not."""
+        if self.before.forking:
+            raise ForkIncompleteError(name_of(self.before.id))
+
+    def begin_fork(self, action: BeginFork) -> None:
+        if self.before.revision:
+            raise PartitionExistsError(name_of(self.before.id))
+        self.append(PartitionForked, **action._asdict())
+
+    def complete_fork(self, action: CompleteFork) -> None:
+        if self.before.forking:
+            self.append(ForkCompleted)
+            if action.max_bytes is not None:
+                self.append(QuotaChanged, max_bytes=action.max_bytes)
+
+    def change_quota(self, action: ChangeQuota) -> None:
+        self.check_open()
+        if action.max_bytes != self.before.max_bytes:
+            self.append(QuotaChanged, max_bytes=action.max_bytes)
+
+    def delete_all(self) -> None:
+        if self.before.revision and not self.before.deleted:
+            self.append(PartitionDeleted)
+
+    def end_expired(self, limit: int) -> None:
+        for key, entry in self.before.expired(self.now)[:limit]:
+            self.end(key, entry)
+
     def act(self, action: KeyAction) -> None:
+        if isinstance(action, Copy):
+            return self._copy(action)
+        if self.before.forking:
+            self.check_open()
         key = (action.scope, action.key)
         entry = self.after.entries.get(key)
         live = None if entry is None or entry.is_expired(self.now) else entry
@@ -353,8 +458,29 @@ class _Draft:
             case Delete():
                 if live is not None:
                     self.append(KeyDeleted, scope=key[0], key=key[1])
+            case Restore():
+                self._restore(action, live)
             case _:
                 assert_never(action)
+        return None
+
+    def _copy(self, action: Copy) -> None:
+        if self.before.forking and (action.scope, action.key) not in self.after.entries:
+            self._put(action, copied_from=action.copied_from)
+
+    def _restore(self, action: Restore, live: StoredEntry | None) -> None:
+        if action.value is None:
+            if live is not None:
+                self.append(KeyDeleted, scope=action.scope, key=action.key, restored_from=action.restored_from)
+        elif live is None or not _is_restored(action, live):
+            self._check_size(action.value)
+            self._put(action, restored_from=action.restored_from)
+
+    def _put(self, action: Copy | Restore, **origin: int) -> None:
+        expires_at = None if action.ttl is None else self._expires_at(action.ttl)
+        self.append(
+            KeySet, scope=action.scope, key=action.key, value=action.value, expires_at=expires_at, **origin
+        )
 
     def _increment(self, action: Increment, live: StoredEntry | None) -> None:
         current = _integer(action.key, live.value) if live else action.initial_value
@@ -413,6 +539,12 @@ class _Draft:
                     rest = decided(self.command, forced.after, self.now)
                     return Decided([*forced.events, *rest.events], rest.state)
         raise refusal
+
+
+def _is_restored(action: Restore, live: StoredEntry) -> bool:
+    """Whether there is nothing to restore: the version is the same, or what both hold for good."""
+    same_for_good = live.value == action.value and live.expires_at is None and action.ttl is None
+    return live.revision == action.version or same_for_good
 
 
 def _integer(key: str, value: bytes) -> int:

@@ -77,6 +77,7 @@ class HeadRow(NamedTuple):
     max_bytes: int | None
     last_recorded_at: datetime | None
     deleted: bool
+    forking: bool
 
 
 class ReadModelChanges(NamedTuple):
@@ -120,6 +121,22 @@ class HeadMovedError(Exception):
         self.unknown = unknown
 
 
+class PastVersion(NamedTuple):
+    """What a key stood at: the row and event of its last change, and revision and time of its creation."""
+
+    row: HistoryRow
+    event: PartitionEvent
+    created: tuple[int, datetime]
+
+
+class PastRow(NamedTuple):
+    """A key with the row of its last change by then, and its creation; None for both if it did not stand."""
+
+    key: EntryKey
+    row: HistoryRow | None
+    created: tuple[int, datetime] | None
+
+
 class Session(Protocol):
     """Reads and writes of one stream; see :meth:`Storage.exclusive` for one that nobody can overtake."""
 
@@ -136,6 +153,25 @@ class Session(Protocol):
 
     def events(self, stream: str, after: int, limit: int) -> list[PartitionEvent]:
         """Events with revision > ``after``, oldest first."""
+        ...
+
+    def version_at(self, stream: str, scope: str, key: str, revision: int) -> PastVersion | None:
+        """The version that a key stood at as of ``revision``, expired or not; None if it had none or had ended."""
+        ...
+
+    def rows_at(self, stream: str, revision: int, first: EntryKey, beyond: EntryKey, limit: int) -> list[PastRow]:
+        """The keys that ever were from ``first`` to before ``beyond``, with what each stood at as of ``revision``.
+
+        In UTF-8 byte order of (scope, key), up to ``limit`` of them, those without a version then too.
+        """
+        ...
+
+    def events_at(self, stream: str, revisions: Sequence[int]) -> dict[int, PartitionEvent]:
+        """The events with these revisions, by revision, those that exist."""
+        ...
+
+    def quota_at(self, stream: str, revision: int) -> int | None:
+        """The partition's own byte quota as of ``revision``."""
         ...
 
     def commit(self, commit: Commit) -> None:
@@ -214,6 +250,10 @@ class Storage(Session, Protocol):
         """The revision and time at which the entry that stood at ``revision`` was created."""
         ...
 
+    def written_span(self, stream: str, run_id: str) -> tuple[int, int] | None:
+        """The first and the last revision that changed a key in a run; None if none did."""
+        ...
+
     def usage(self, stream: str, now: datetime) -> UsageRow:
         """Usage of one stream; zeros for one that does not exist."""
         ...
@@ -262,6 +302,14 @@ class Storage(Session, Protocol):
 
     def all_streams(self) -> list[tuple[str, int]]:
         """Every stream that has events, with its last revision."""
+        ...
+
+    def subscribe(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``wake`` called, from some thread, soon after any process wrote to the stream.
+
+        What is returned ends that. ``wake`` may be called for nothing, and is when the storage is closed. To
+        subscribe again with the same ``wake`` changes nothing, but in a forked child, where nobody is subscribed.
+        """
         ...
 
     def hold(self) -> None:

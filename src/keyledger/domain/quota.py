@@ -18,7 +18,7 @@ from keyledger.domain.errors import (
     QuotaExceededError,
 )
 from keyledger.domain.scope import partition_of
-from keyledger.domain.values import MAX_VALUE_BYTES
+from keyledger.domain.values import MAX_INTEGER, MAX_VALUE_BYTES
 
 DEFAULT_QUOTA_BYTES = 1_048_576
 """A partition's byte quota unless configured otherwise: 1 MiB (ATLAS's namespace_quota_bytes)."""
@@ -42,6 +42,10 @@ class Limits(NamedTuple):
     def for_partition(self, max_bytes: int | None) -> Limits:
         """These limits, with the partition's own quota in place of the configured one if it has one."""
         return self if max_bytes is None else self._replace(max_bytes=max_bytes)
+
+
+UNBOUND = Limits(None, MAX_INTEGER, MAX_INTEGER)
+"""For a fork's copies: what was there once may be there again. Only the global quota holds."""
 
 
 class Growth(NamedTuple):

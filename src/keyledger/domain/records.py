@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from keyledger.domain.values import JSONValue
 
@@ -39,8 +39,9 @@ class Entry:
 class Version:
     """One change of a key: what was done, by whom, in which run.
 
-    ``operation`` is set, increment, delete, expire or partition_deleted. ``value`` is what the key held
-    afterwards (None, with ``size`` 0, where it ended).
+    ``operation`` is set, increment, delete, expire, restore, copy or partition_deleted. ``value`` is what the key
+    held afterwards (None, with ``size`` 0, where it ended). ``restored_from`` is the revision whose state was
+    given back, ``copied_from`` the one of its source that a fork copied.
     """
 
     scope: str
@@ -56,6 +57,24 @@ class Version:
     root_run_id: str | None
     tool: str | None
     request_id: str
+    restored_from: int | None = None
+    copied_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """How one key differs between two moments: ``kind`` is added, removed or changed.
+
+    ``before`` and ``after`` are its entries at the two, None where there was none. ``patch`` holds the operations
+    (RFC 6902) that make the value of the one into that of the other; none where only the expiry changed.
+    """
+
+    scope: str
+    key: str
+    kind: Literal["added", "removed", "changed"]
+    before: Entry | None
+    after: Entry | None
+    patch: tuple[dict[str, JSONValue], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

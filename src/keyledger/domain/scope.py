@@ -73,6 +73,21 @@ def is_tree(stream: str) -> bool:
     return stream.startswith(TREE_STREAM_PREFIX)
 
 
+def name_of(stream: str) -> str:
+    """A stream's name as errors and tokens tell it: a partition's id, or ``__root_run__:<id>`` of a tree."""
+    return stream.removeprefix(STREAM_PREFIX)
+
+
+def stream_named(name: str) -> str:
+    """The stream that ``name_of`` gives ``name`` for."""
+    return STREAM_PREFIX + name
+
+
+def tree_scope(stream: str) -> str:
+    """The scope whose entries a dispatch tree's stream holds."""
+    return f"root_run:{stream.removeprefix(TREE_STREAM_PREFIX)}"
+
+
 def partition_of(stream: str) -> str:
     """The partition that users see a stream under."""
     return ROOT_RUN_PARTITION if is_tree(stream) else stream.removeprefix(STREAM_PREFIX)
@@ -96,3 +111,8 @@ def key_range(prefix: str, after: str) -> tuple[str, str]:
 
 _FIRST_SURROGATE, _AFTER_SURROGATES, _LAST_CODE_POINT = 0xD800, 0xE000, 0x10FFFF
 _BEYOND_ALL = chr(_LAST_CODE_POINT) * (MAX_KEY_BYTES // 4 + 1)
+
+
+def beyond_scopes() -> tuple[str, str]:
+    """A (scope, key) beyond all that can be."""
+    return chr(_LAST_CODE_POINT), ""

@@ -21,6 +21,7 @@ from keyledger.domain.decision import (
     LeaseNeededError,
     NotTakenError,
     Outcome,
+    Plan,
     Refusal,
     Request,
     keys_of_group,
@@ -80,16 +81,20 @@ class Writer:
         """An id, unique to this process and command, for a command whose user gave none."""
         return f"{self._id_prefix}-{next(self._ids)}"
 
-    def execute(self, stream: str, command: PartitionCommand, *, remember: bool = False) -> Outcome:
+    def execute(
+        self, stream: str, command: PartitionCommand, *, remember: bool = False, plan: Plan | None = None
+    ) -> Outcome:
         """Do ``command`` on ``stream``; with ``remember`` its request id answers a retry with this outcome.
+
+        What depends on more than a slice is done as the ``plan`` that is made of it under the write lock.
 
         Raises:
             RefusedError: a rule says no, and nothing was written.
             OutcomeUnknownError: it may have been written or not.
             StorageError: the database is in the way, and nothing was written.
         """
-        slot = Slot(Request(command, remember))
-        self._lanes.submit(stream, (slot,), alone=_is_alone(command))
+        slot = Slot(Request(command, remember, plan=plan))
+        self._lanes.submit(stream, (slot,), alone=plan is not None or _is_alone(command))
         return outcome_of(slot, stream)
 
     def begin(
@@ -143,7 +148,7 @@ class Writer:
 
     def _commit(self, stream: str, group: list[Slot]) -> None:
         suspect: _UnconfirmedError | None = None
-        if not self._cache.is_shared(stream):
+        if not self._cache.is_shared(stream) and group[0].request.plan is None:
             try:
                 return self._attempt_optimistically(stream, group)
             except (QuotaExceededError, HeadMovedError):
@@ -202,9 +207,9 @@ class Writer:
     def _attempt_locked(
         self, stream: str, group: list[Slot], offered: list[_Offer], suspect: _UnconfirmedError | None
     ) -> None:
-        requests = [slot.request for slot in group]
-        keys = keys_of_group(requests)
         with self._storage.exclusive(stream) as session:
+            requests = [_planned(slot.request, stream, session) for slot in group]
+            keys = keys_of_group(requests)
             if suspect is not None and _took_place(session, suspect.commit):
                 return self._tell(stream, group, suspect.decision)
             if suspect is not None:
@@ -282,6 +287,12 @@ def outcome_of(slot: Slot, stream: str) -> Outcome:
     if isinstance(slot.result, Outcome):
         return slot.result
     raise slot.result or OutcomeUnknownError(stream)
+
+
+def _planned(request: Request, stream: str, session: Session) -> Request:
+    if request.plan is None:
+        return request
+    return request._replace(command=request.plan(session, session.load(stream, ()).state))
 
 
 def _is_alone(command: PartitionCommand) -> bool:

@@ -55,8 +55,8 @@ class Writes:
     """The writes of one caller to one partition. What is told of a retry is read from the storage."""
 
     def __init__(self, engine: Engine, stream: str, caller: Caller) -> None:
-        self.engine = engine
-        self._stream, self._caller, self._limits = stream, caller, engine.limits(stream)
+        self.engine, self.caller = engine, caller
+        self._stream, self._limits = stream, engine.limits(stream)
 
     def of(self, action: Action, request_id: str | None = None) -> Write:
         """The command that does ``action``.
@@ -68,13 +68,14 @@ class Writes:
         if isinstance(action, Batch):
             stream = self._stream_of_all(action)
         else:
-            stream = stream_of(self._stream, getattr(action, "scope", SKILL))
+            stream = stream_of(self._stream, getattr(action, "scope", None) or SKILL)
+        caller = self.caller
         by = Attribution(
             request_id or self.engine.writer.new_request_id(),
-            self._caller.actor,
-            self._caller.run_id,
-            self._caller.root_run_id,
-            self._caller.tool,
+            caller.actor,
+            caller.run_id,
+            caller.root_run_id,
+            caller.tool,
         )
         limits = self._limits if stream == self._stream else self.engine.limits(stream)
         return Write(stream, PartitionCommand(action, by, limits), request_id is not None)

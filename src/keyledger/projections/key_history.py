@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import assert_never
-
-from keyledger.domain.partition import (
-    KeyDeleted,
-    KeyExpired,
-    KeyIncremented,
-    KeySet,
-    PartitionDeleted,
-    PartitionEvent,
-    QuotaChanged,
-)
+from keyledger.domain.partition import KeyEvent, KeyIncremented, KeySet, PartitionEvent, operation_of
 from keyledger.domain.ports import HistoryRow
 
 
 def project(event: PartitionEvent) -> HistoryRow | None:
     """The row that ``event`` adds; None for an event of the partition as a whole."""
-    expires_at: datetime | None = None
-    match event:
-        case KeySet():
-            operation, size, expires_at = "set", len(event.value), event.expires_at
-        case KeyIncremented():
-            operation, size, expires_at = "increment", len(event.value), event.expires_at
-        case KeyDeleted():
-            operation, size = "delete", 0
-        case KeyExpired():
-            operation, size = "expire", 0
-        case QuotaChanged() | PartitionDeleted():
-            return None
-        case _:
-            assert_never(event)
+    if not isinstance(event, KeyEvent):
+        return None
+    value = event.value if isinstance(event, KeySet | KeyIncremented) else b""
+    expires_at = event.expires_at if isinstance(event, KeySet | KeyIncremented) else None
     return HistoryRow(
         event.scope,
         event.key,
         event.originator_version,
-        operation,
-        size,
+        operation_of(event),
+        len(value),
         event.recorded_at,
         expires_at,
         event.changed_by,

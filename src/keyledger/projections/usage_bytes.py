@@ -15,4 +15,5 @@ def project(after: PartitionState) -> HeadRow:
         after.max_bytes,
         after.last_recorded_at,
         after.deleted,
+        after.forking,
     )

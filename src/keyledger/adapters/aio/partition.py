@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from keyledger.adapters.aio.batch import AsyncPendingBatch
 from keyledger.adapters.aio.threads import Threads
+from keyledger.adapters.aio.travel import AsyncTravel
+from keyledger.adapters.aio.watch import AsyncWatch
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
 from keyledger.domain.audit.records import RunRead
@@ -15,14 +17,15 @@ from keyledger.domain.batch import BatchResults
 from keyledger.domain.commands import Action, Batch, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.kv import Partition
+from keyledger.domain.past.watch import Changes
 from keyledger.domain.records import Entry, Page, Usage, Version
-from keyledger.domain.scope import SKILL
+from keyledger.domain.scope import SKILL, partition_stream
 from keyledger.domain.values import JSONValue
 
 T = TypeVar("T")
 
 
-class AsyncPartition:
+class AsyncPartition(AsyncTravel):
     """One namespace of keys, for asyncio: :class:`Partition` with the same arguments, results and errors.
 
     A write that is cancelled while others commit before it is not done. Cancelled later it is done or refused as
@@ -91,6 +94,13 @@ class AsyncPartition:
     async def usage(self, *, scope: str = SKILL) -> Usage:
         """As ``Partition.usage``."""
         return await self._threads.read(partial(self._kv.usage, scope=scope))
+
+    def watch(
+        self, prefix: str = "", *, scope: str | None = None, after: int | None = None, follow: bool = True
+    ) -> AsyncWatch:
+        """As ``Partition.watch``, for ``async for`` and ``async with``; it begins when it is first awaited."""
+        changes = Changes(self._engine, partition_stream(self.id), prefix, scope, after, follow=follow)
+        return AsyncWatch(changes, self._threads)
 
     # ------------------------------------------------------------------------------------- writing
 

@@ -43,8 +43,11 @@ class Threads:
 
     async def read(self, function: Callable[[], T]) -> T:
         """What ``function`` returns, which changes nothing and waits in no lane; a cancellation lets it go."""
-        job = self._submit(self._short, function)
-        return await outcome_in(job, lambda: job.cancel() or True)
+        return await _outcome_unless_let_go(self._submit(self._short, function))
+
+    async def look(self, function: Callable[[], T]) -> T:
+        """As :meth:`read`, of what may take long."""
+        return await _outcome_unless_let_go(self._submit(self._long, function))
 
     async def iterate(self, items: Iterator[T]) -> AsyncIterator[T]:
         """The items, which are read in a thread, some at a time."""
@@ -126,6 +129,10 @@ async def outcome_in(job: Future[T], give_up: Callable[[], bool]) -> T:
     job.add_done_callback(lambda _: notice.tell())
     await notice.wait(give_up)
     return job.result()
+
+
+async def _outcome_unless_let_go(job: Future[T]) -> T:
+    return await outcome_in(job, lambda: job.cancel() or True)
 
 
 _all: WeakSet[Threads] = WeakSet()

@@ -22,6 +22,7 @@ from keyledger.adapters.conformance.run_writes import RunWriteContract
 from keyledger.adapters.conformance.runs import RunContract
 from keyledger.adapters.conformance.sweeping import SweepingContract
 from keyledger.adapters.conformance.time import TimeContract
+from keyledger.adapters.conformance.watching import WatchContract
 
 
 class LedgerContract(
@@ -45,5 +46,6 @@ class LedgerContract(
     RunRaceContract,
     SweepingContract,
     LineageContract,
+    WatchContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""

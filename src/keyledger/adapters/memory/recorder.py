@@ -27,7 +27,7 @@ from keyledger.domain.ports import (
 )
 from keyledger.domain.quota import Leases
 
-_NO_HEAD = HeadRow(0, 0, 0, None, None, deleted=False)
+_NO_HEAD = HeadRow(0, 0, 0, None, None, deleted=False, forking=False)
 
 
 @dataclass
@@ -39,6 +39,11 @@ class Rows:
     entries: dict[EntryKey, StoredEntry] = field(default_factory=dict)
     history: dict[EntryKey, list[HistoryRow]] = field(default_factory=dict)
     requests: dict[str, RequestRecord] = field(default_factory=dict)
+
+    def version_at(self, key: EntryKey, revision: int) -> HistoryRow | None:
+        """The last version of a key up to ``revision``."""
+        versions = self.history.get(key, [])
+        return next((row for row in reversed(versions) if row.revision <= revision), None)
 
     def write(self, changes: ReadModelChanges) -> None:
         self.head = changes.head

@@ -12,11 +12,15 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.recorder import Recorder, Rows, read_events
 from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.rebuild import differing, differing_heads, rebuilt
+from keyledger.adapters.wakes import Subscribers, Wake
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.errors import LedgerClosedError
+from keyledger.domain.partition import PartitionEvent, PartitionState, QuotaChanged, StoredEntry
 from keyledger.domain.ports import (
     Commit,
     HistoryRow,
+    PastRow,
+    PastVersion,
     Projector,
     ReadEntry,
     Slice,
@@ -34,6 +38,7 @@ class MemoryStorage:
         self.mapper, self.recorder = mapper, Recorder()
         self._leased: dict[str, tuple[str, Lease]] | None = None
         self.runs = MemoryRuns(mapper, self.recorder)
+        self._subscribers = Subscribers()
 
     # ------------------------------------------------------------------------------------- session
 
@@ -57,10 +62,41 @@ class MemoryStorage:
         with self.recorder.locked():
             return read_events(self.recorder, self.mapper, stream, after, limit)
 
+    def version_at(self, stream: str, scope: str, key: str, revision: int) -> PastVersion | None:
+        with self.recorder.locked() as streams:
+            row = streams.get(stream, Rows()).version_at((scope, key), revision)
+            if row is None or not row.size:
+                return None
+            (event,) = self.events(stream, row.revision - 1, 1)
+            return PastVersion(row, event, self.created(stream, scope, key, row.revision))
+
+    def rows_at(self, stream: str, revision: int, first: EntryKey, beyond: EntryKey, limit: int) -> list[PastRow]:
+        with self.recorder.locked() as streams:
+            rows = streams.get(stream, Rows())
+            keys = sorted(key for key in rows.history if first <= key < beyond)[:limit]
+            found = []
+            for key in keys:
+                row = rows.version_at(key, revision)
+                stood = row is not None and row.size
+                created = self.created(stream, *key, row.revision) if row is not None and stood else None
+                found.append(PastRow(key, row if stood else None, created))
+            return found
+
+    def events_at(self, stream: str, revisions: Sequence[int]) -> dict[int, PartitionEvent]:
+        with self.recorder.locked():
+            found = (self.events(stream, revision - 1, 1) for revision in revisions)
+            return {event.originator_version: event for events in found for event in events}
+
+    def quota_at(self, stream: str, revision: int) -> int | None:
+        with self.recorder.locked():
+            changed = [each for each in self.events(stream, 0, revision) if isinstance(each, QuotaChanged)]
+            return changed[-1].max_bytes if changed else None
+
     def commit(self, commit: Commit) -> None:
         with self.recorder.locked():
             stored = [self.mapper.to_stored_event(event) for event in commit.events]
             self.recorder.insert_events(stored, commit=commit)
+        self._subscribers.wake({commit.stream})
 
     # ------------------------------------------------------------------------------------- reading
 
@@ -104,10 +140,15 @@ class MemoryStorage:
             created = None
             for row in streams[stream].history[scope, key]:
                 if row.revision <= revision:
-                    ended = row.operation not in ("set", "increment")
-                    created = None if ended else created or (row.revision, row.recorded_at)
+                    created = None if not row.size else created or (row.revision, row.recorded_at)
             assert created is not None  # noqa: S101 - asked only for a revision that wrote the key
             return created
+
+    def written_span(self, stream: str, run_id: str) -> tuple[int, int] | None:
+        with self.recorder.locked() as streams:
+            versions = streams.get(stream, Rows()).history.values()
+            revisions = [row.revision for rows in versions for row in rows if row.run_id == run_id]
+            return (min(revisions), max(revisions)) if revisions else None
 
     def usage(self, stream: str, now: datetime) -> UsageRow:
         with self.recorder.locked() as streams:
@@ -185,6 +226,11 @@ class MemoryStorage:
                 *differing(f"{stream} key_history", _history_rows(former), _history_rows(current), key=3),
             ]
 
+    def subscribe(self, stream: str, wake: Wake) -> Callable[[], None]:
+        if self.recorder.closed:
+            raise LedgerClosedError
+        return self._subscribers.add(stream, wake)
+
     def hold(self) -> None:
         self.recorder.lock.acquire()
 
@@ -194,9 +240,11 @@ class MemoryStorage:
     def reset(self) -> None:
         """Start anew in a forked child, with a copy of what the parent held."""
         self.recorder.lock = RLock()
+        self._subscribers = Subscribers()
 
     def close(self) -> None:
         self.recorder.closed = True
+        self._subscribers.wake_all()
 
 
 def _entry_rows(rows: Rows) -> list[tuple[Any, ...]]:

@@ -37,6 +37,9 @@ CONNECT_TIMEOUT = 10.0
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 _MOST_IDENTIFIER_BYTES = 63
 _ISOLATION = r"-c default_transaction_isolation=read\ committed"
+_NOTICING = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 15_000}
+"""Seconds, and milliseconds: for a connection that may wait for hours to be told something."""
+
 _MIGRATION_LOCK = 0x6B65796C  # "keyl": one number for all who migrate, so that first starts do not race
 
 
@@ -95,6 +98,15 @@ class Datastore(PostgresDatastore):
                 yield connection
         except psycopg.Error as error:
             raise StorageUnavailableError(_told(error)) from error
+
+    def own_connection(self) -> Connection[Any]:
+        """A connection beside the pool, for whoever asks, to use and to close; it notices a peer that is gone."""
+        if self._closed:
+            raise LedgerClosedError
+        conninfo = make_conninfo(self._conninfo, connect_timeout=int(CONNECT_TIMEOUT), **_NOTICING)
+        connection = psycopg.connect(conninfo, autocommit=True)
+        self._configure(connection)
+        return connection
 
     def register_type_adapters(self) -> None:
         """The library's composite types are not used here."""
@@ -175,6 +187,8 @@ class Datastore(PostgresDatastore):
             self.pool.open()
             return self.pool.getconn().cursor(row_factory=tuple_row)
         except (psycopg.Error, PoolTimeout) as error:
+            if self._closed:
+                raise LedgerClosedError from error
             raise StorageUnavailableError(f"no connection to the server: {_told(error)}") from error
 
     def give_back(self, cursor: Cursor[Any]) -> None:

@@ -39,6 +39,7 @@ class Statements:
     list_entries: str
     list_expiring_streams: str
     list_leases: str
+    list_rows_at: str
     list_streams: str
     list_unleased: str
     load_draft_entries: str
@@ -58,11 +59,15 @@ class Statements:
     read_entries: str
     read_entry: str
     read_events: str
+    read_events_at: str
     read_history: str
     read_lease: str
     read_leased_bytes: str
+    read_quota_at: str
     read_seal: str
     read_usage: str
+    read_version_at: str
+    read_written_span: str
     remove_all_entries: str
     remove_all_versions: str
     remove_draft_entries: str
@@ -87,7 +92,18 @@ class PostgresFollowerStatements(FollowerStatements):
     lock_followers: str
 
 
+@dataclass(frozen=True, slots=True)
+class WakeStatements:
+    """The texts of the statements by which writers and watchers find each other, by name."""
+
+    find_listener: str
+    hold_listening: str
+    notify_written: str
+    read_revisions: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.postgres")
 RUN_SQL = load_statements(PostgresRunStatements, "keyledger.adapters.postgres", "sql/runs")
 FOLLOWER_SQL = load_statements(PostgresFollowerStatements, "keyledger.adapters.postgres", "sql/followers")
+WAKE_SQL = load_statements(WakeStatements, "keyledger.adapters.postgres", "sql/wakes")
 MIGRATIONS = load_migrations("keyledger.adapters.postgres")

@@ -17,10 +17,12 @@ from keyledger.adapters.postgres.followers import PostgresFollower
 from keyledger.adapters.postgres.recorder import Recorder
 from keyledger.adapters.postgres.runs import PostgresRuns
 from keyledger.adapters.postgres.statements import SQL
+from keyledger.adapters.postgres.wakes import Listener, Notifier
 from keyledger.adapters.rebuild import differing_heads, rebuilt
 from keyledger.adapters.sql.reads import SessionReads, StorageReads
 from keyledger.adapters.sql.rows import Rows, lease_column
 from keyledger.adapters.sql.run_rows import RunRows
+from keyledger.adapters.wakes import Wake
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.ports import Commit, Projector, ReadModelChanges
 from keyledger.domain.quota import Lease
@@ -39,9 +41,11 @@ class _Parameters:
 class _Locked(_Parameters, SessionReads):
     """A session inside a transaction that holds, from its first statement on, the row lock of a stream's head."""
 
-    def __init__(self, recorder: Recorder, rows: Rows, cursor: Cursor[Any], stream: str) -> None:
+    def __init__(
+        self, recorder: Recorder, rows: Rows, notifier: Notifier, cursor: Cursor[Any], stream: str
+    ) -> None:
         super().__init__(SQL, rows)
-        self._recorder, self._cursor, self._stream = recorder, cursor, stream
+        self._recorder, self._notifier, self._cursor, self._stream = recorder, notifier, cursor, stream
         self._holds = False
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
@@ -61,6 +65,7 @@ class _Locked(_Parameters, SessionReads):
                 self._cursor.connection.commit()
             except psycopg.Error as error:
                 raise_translated(error, lost=self._cursor.connection.closed)
+        self._notifier.written(commit.stream, self._cursor)
 
 
 class PostgresStorage(_Parameters, StorageReads):
@@ -82,6 +87,8 @@ class PostgresStorage(_Parameters, StorageReads):
             url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout, create=create
         )
         self.recorder = Recorder(self.datastore, self._rows)
+        self.notifier = Notifier(self.datastore)
+        self._listener = Listener(self.datastore)
         self._run_rows = RunRows(mapper, _same, _same)
         self.runs = PostgresRuns(self.datastore, self._run_rows, self._rows, self._all)
         if not self._all(SQL.read_seal, {}):
@@ -107,12 +114,13 @@ class PostgresStorage(_Parameters, StorageReads):
         events = list(map(self.mapper.to_row, commit.events))
         with lost_as_moved(self.datastore), self.datastore.cursor() as cursor:
             self.recorder.write(cursor, commit, events)
+            self.notifier.written(commit.stream, cursor)
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:
         with self.datastore.cursor() as cursor:
             cursor.execute("BEGIN")
-            yield _Locked(self.recorder, self._rows, cursor, stream)
+            yield _Locked(self.recorder, self._rows, self.notifier, cursor, stream)
 
     # -------------------------------------------------------------------------------- housekeeping
 
@@ -145,7 +153,7 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def rebuild(self, stream: str, project: Projector, progress: Callable[[int], None]) -> list[str]:
         with self._transaction() as cursor:
-            state, leases, _ = _Locked(self.recorder, self._rows, cursor, stream).load(stream, ())
+            state, leases, _ = _Locked(self.recorder, self._rows, self.notifier, cursor, stream).load(stream, ())
             draft = PostgresDraft(self._rows, stream, cursor)
             head, gaps = rebuilt(stream, draft.events(), project, draft, progress)
             raised = leases._replace(
@@ -161,6 +169,9 @@ class PostgresStorage(_Parameters, StorageReads):
         """The tables of a follower of the ledger's runs."""
         return PostgresFollower(self.datastore, self._run_rows, name)
 
+    def subscribe(self, stream: str, wake: Wake) -> Callable[[], None]:
+        return self._listener.subscribe(stream, wake)
+
     def hold(self) -> None:
         """Nothing to hold: a connection belongs to whoever borrowed it."""
 
@@ -169,9 +180,13 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def reset(self) -> None:
         self.datastore.reset()
+        self.notifier.reset()
+        self._listener.reset()
 
     def close(self) -> None:
+        self.notifier.close()
         self.datastore.close()
+        self._listener.close()
 
 
 def _same(moment: Any) -> Any:

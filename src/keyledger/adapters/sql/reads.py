@@ -8,8 +8,17 @@ from typing import Any, Protocol
 
 from keyledger.adapters.sql.rows import Rows
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.partition import PartitionEvent, PartitionState, StoredEntry
-from keyledger.domain.ports import ReadEntry, RequestRecord, Slice, StoredVersion, StreamHead, UsageRow
+from keyledger.domain.partition import PartitionEvent, PartitionState, QuotaChanged, StoredEntry
+from keyledger.domain.ports import (
+    PastRow,
+    PastVersion,
+    ReadEntry,
+    RequestRecord,
+    Slice,
+    StoredVersion,
+    StreamHead,
+    UsageRow,
+)
 from keyledger.domain.quota import Lease
 from keyledger.domain.scope import key_range
 
@@ -27,6 +36,16 @@ class ReadStatements(Protocol):
     def load_expired(self) -> str: ...
     @property
     def read_events(self) -> str: ...
+    @property
+    def read_version_at(self) -> str: ...
+    @property
+    def list_rows_at(self) -> str: ...
+    @property
+    def read_events_at(self) -> str: ...
+    @property
+    def read_quota_at(self) -> str: ...
+    @property
+    def read_written_span(self) -> str: ...
     @property
     def read_entry(self) -> str: ...
     @property
@@ -75,8 +94,8 @@ class SessionReads:
             found = self._all(self._sql.load_slice_many, {"stream": stream, **self._keys(keys)})
         if not found:
             return Slice(PartitionState(stream))
-        state, leases = self._rows.head(stream, found[0][:8])
-        entries = [self._rows.entry(row[8:]) for row in found if row[8] is not None]
+        state, leases = self._rows.head(stream, found[0][:9])
+        entries = [self._rows.entry(row[9:]) for row in found if row[9] is not None]
         known: tuple[RequestRecord, ...] = ()
         if request_ids:
             asked = {"stream": stream, "request_ids": self._array(request_ids)}
@@ -90,6 +109,35 @@ class SessionReads:
     def events(self, stream: str, after: int, limit: int) -> list[PartitionEvent]:
         parameters = {"stream": stream, "after": after, "limit": limit}
         return [self._rows.mapper.to_event(stream, *row) for row in self._all(self._sql.read_events, parameters)]
+
+    # ------------------------------------------------------------------------------------ the past
+
+    def version_at(self, stream: str, scope: str, key: str, revision: int) -> PastVersion | None:
+        parameters = {"stream": stream, "scope": scope, "key": key, "revision": revision}
+        found = self._all(self._sql.read_version_at, parameters)
+        return self._rows.past_version(stream, found[0]) if found else None
+
+    def rows_at(self, stream: str, revision: int, first: EntryKey, beyond: EntryKey, limit: int) -> list[PastRow]:
+        parameters = {
+            "stream": stream,
+            "revision": revision,
+            "first_scope": first[0],
+            "first_key": first[1],
+            "beyond_scope": beyond[0],
+            "beyond_key": beyond[1],
+            "limit": limit,
+        }
+        return list(map(self._rows.past_row, self._all(self._sql.list_rows_at, parameters)))
+
+    def events_at(self, stream: str, revisions: Sequence[int]) -> dict[int, PartitionEvent]:
+        parameters = {"stream": stream, "revisions": self._array(revisions)}
+        found = self._all(self._sql.read_events_at, parameters)
+        return {row[0]: self._rows.mapper.to_event(stream, *row) for row in found}
+
+    def quota_at(self, stream: str, revision: int) -> int | None:
+        found = self._all(self._sql.read_quota_at, {"stream": stream, "revision": revision})
+        event = self._rows.mapper.to_event(stream, *found[0]) if found else None
+        return event.max_bytes if isinstance(event, QuotaChanged) else None
 
 
 class StorageReads(SessionReads):
@@ -125,6 +173,10 @@ class StorageReads(SessionReads):
         parameters = {"stream": stream, "scope": scope, "key": key, "revision": revision}
         ((first, at),) = self._all(self._sql.read_creation, parameters)
         return first, self._rows.to_time(at)
+
+    def written_span(self, stream: str, run_id: str) -> tuple[int, int] | None:
+        ((first, last),) = self._all(self._sql.read_written_span, {"stream": stream, "run_id": run_id})
+        return None if first is None else (first, last)
 
     def usage(self, stream: str, now: datetime) -> UsageRow:
         found = self._all(self._sql.read_usage, {"stream": stream, "now": self._rows.to_column(now)})

@@ -16,7 +16,15 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import PartitionState, StoredEntry
-from keyledger.domain.ports import HeadRow, HistoryRow, ReadEntry, RequestRecord, StoredVersion
+from keyledger.domain.ports import (
+    HeadRow,
+    HistoryRow,
+    PastRow,
+    PastVersion,
+    ReadEntry,
+    RequestRecord,
+    StoredVersion,
+)
 from keyledger.domain.quota import Lease, Leases
 
 HEAD_COLUMNS = (
@@ -26,6 +34,7 @@ HEAD_COLUMNS = (
     "max_bytes",
     "last_recorded_at",
     "deleted",
+    "forking",
     "leases",
     "lease_version",
 )
@@ -95,9 +104,16 @@ class Rows:
 
     def head(self, stream: str, row: Sequence[Any]) -> tuple[PartitionState, Leases]:
         """From the columns of partition_head less the first."""
-        revision, used_bytes, live_keys, max_bytes, last, deleted, leases, version = row
+        revision, used_bytes, live_keys, max_bytes, last, deleted, forking, leases, version = row
         state = PartitionState(
-            stream, revision, used_bytes, live_keys, max_bytes, self._maybe(last), bool(deleted)
+            stream,
+            revision,
+            used_bytes,
+            live_keys,
+            max_bytes,
+            self._maybe(last),
+            bool(deleted),
+            bool(forking),
         )
         held = tuple(Lease(*lease) for lease in orjson.loads(leases)) if leases != "[]" else ()
         return state, Leases(held, version)
@@ -111,6 +127,17 @@ class Rows:
     def stored_version(self, stream: str, row: Sequence[Any]) -> StoredVersion:
         """From the columns of key_history less the first, and topic and state of the event."""
         return StoredVersion(self.version(row), self.mapper.to_event(stream, row[2], *row[9:]))
+
+    def past_version(self, stream: str, row: Sequence[Any]) -> PastVersion:
+        """From the columns of :meth:`stored_version`, and revision and time of the creation."""
+        return PastVersion(*self.stored_version(stream, row[:-2]), (row[-2], self._to_time(row[-1])))
+
+    def past_row(self, row: Sequence[Any]) -> PastRow:
+        """From scope and key, those of :meth:`version`, null where it did not stand, and of the creation."""
+        key = (row[0], row[1])
+        if row[2] is None:
+            return PastRow(key, None, None)
+        return PastRow(key, self.version((*key, *row[2:9])), (row[9], self._to_time(row[10])))
 
     def request(self, row: Sequence[Any]) -> RequestRecord:
         """From the columns of request_log less the first."""
@@ -132,10 +159,10 @@ class Rows:
 
     def head_columns(self, head: HeadRow, leases: Leases) -> tuple[Any, ...]:
         """The columns of partition_head less the first: HEAD_COLUMNS."""
-        revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted = head
+        revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted, forking = head
         last = self.to_column(last_recorded_at)
         held = lease_column(leases.held)
-        return (revision, used_bytes, live_keys, max_bytes, last, deleted, held, leases.version)
+        return (revision, used_bytes, live_keys, max_bytes, last, deleted, forking, held, leases.version)
 
     def head_parameters(self, stream: str, head: HeadRow, leases: Leases) -> dict[str, Any]:
         """The columns of partition_head, by name."""

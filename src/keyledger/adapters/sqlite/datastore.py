@@ -122,7 +122,7 @@ class Datastore(SQLiteDatastore):
         try:
             return self._readers.pop()
         except IndexError:
-            return self._open()
+            return self.new_connection()
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._readers.append(connection)
@@ -146,7 +146,7 @@ class Datastore(SQLiteDatastore):
     def writer(self) -> sqlite3.Connection:
         """The connection that writes; for who holds the turn."""
         if self._writer is None:
-            self._writer = self._open()
+            self._writer = self.new_connection()
             self._writer.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
@@ -181,7 +181,8 @@ class Datastore(SQLiteDatastore):
                 cursor.close()
                 self._give_back(connection)
 
-    def _open(self) -> sqlite3.Connection:
+    def new_connection(self) -> sqlite3.Connection:
+        """A connection for whoever asks, to use and to close; LedgerClosedError after :meth:`close`."""
         if self._closed:
             raise LedgerClosedError
         try:

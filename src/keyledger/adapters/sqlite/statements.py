@@ -40,6 +40,7 @@ class Statements:
     list_entries: str
     list_expiring_streams: str
     list_leases: str
+    list_rows_at: str
     list_streams: str
     list_unleased: str
     load_draft_entries: str
@@ -59,11 +60,15 @@ class Statements:
     read_entries: str
     read_entry: str
     read_events: str
+    read_events_at: str
     read_history: str
     read_lease: str
     read_leased_bytes: str
+    read_quota_at: str
     read_seal: str
     read_usage: str
+    read_version_at: str
+    read_written_span: str
     remove_all_entries: str
     remove_all_versions: str
     remove_draft_entries: str
@@ -90,7 +95,15 @@ class SQLiteFollowerStatements(FollowerStatements):
     trim_followed: str
 
 
+@dataclass(frozen=True, slots=True)
+class WakeStatements:
+    """The texts of the statements that find out what was written, by name."""
+
+    read_revisions: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.sqlite")
 RUN_SQL = load_statements(SQLiteRunStatements, "keyledger.adapters.sqlite", "sql/runs")
 FOLLOWER_SQL = load_statements(SQLiteFollowerStatements, "keyledger.adapters.sqlite", "sql/followers")
+WAKE_SQL = load_statements(WakeStatements, "keyledger.adapters.sqlite", "sql/wakes")
 MIGRATIONS = load_migrations("keyledger.adapters.sqlite")

@@ -24,6 +24,8 @@ from keyledger.adapters.sqlite.followers import SQLiteFollower
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.runs import SQLiteRuns
 from keyledger.adapters.sqlite.statements import SQL
+from keyledger.adapters.sqlite.wakes import FileLookout
+from keyledger.adapters.wakes import Wake
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
 from keyledger.domain.quota import Lease
@@ -92,6 +94,7 @@ class SQLiteStorage(_Parameters, StorageReads):
         self.mapper = mapper
         self.datastore = Datastore(path, lock_timeout, synchronous)
         self.recorder = Recorder(self.datastore, self._rows)
+        self._lookout = FileLookout(self.datastore.new_connection)
         self._before = _Before(self.datastore, self._rows)
         self._run_rows = RunRows(mapper, _to_column, _to_time)
         self.runs = SQLiteRuns(self.datastore, self._run_rows, self._rows)
@@ -166,17 +169,24 @@ class SQLiteStorage(_Parameters, StorageReads):
         """The tables of a follower of the ledger's runs."""
         return SQLiteFollower(self.datastore, self._run_rows, name)
 
+    def subscribe(self, stream: str, wake: Wake) -> Callable[[], None]:
+        return self._lookout.subscribe(stream, wake)
+
     def hold(self) -> None:
         self.datastore.hold()
+        self._lookout.hold()
 
     def release(self) -> None:
+        self._lookout.release()
         self.datastore.release()
 
     def reset(self) -> None:
         self.datastore.reset()
+        self._lookout.reset()
 
     def close(self) -> None:
         self.datastore.close()
+        self._lookout.close()
 
 
 def _lease_parameters(stream: str, lease: Lease) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from keyledger.domain.audit.reading import read_of
 from keyledger.domain.audit.records import Run, RunFilter, RunLog, RunPurge, RunRead, RunWrite
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, KeyledgerError, RunNotFoundError
-from keyledger.domain.kv import version_of
+from keyledger.domain.past.changes import version_of
 from keyledger.domain.records import Page
 from keyledger.domain.run import (
     MAX_PARENT_CHAIN_DEPTH,

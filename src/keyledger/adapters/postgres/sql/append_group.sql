@@ -3,9 +3,11 @@
 -- append_put.
 WITH head AS (
     INSERT INTO partition_head AS h (
-        partition_id, revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted, leases, lease_version
+        partition_id, revision, used_bytes, live_keys, max_bytes, last_recorded_at, deleted, forking, leases,
+        lease_version
     ) VALUES (
         %(stream)s, %(revision)s, %(used_bytes)s, %(live_keys)s, %(max_bytes)s, %(last_recorded_at)s, %(deleted)s,
+        %(forking)s,
         %(leases)s, %(lease_version)s
     )
     ON CONFLICT (partition_id) DO UPDATE SET
@@ -15,6 +17,7 @@ WITH head AS (
         max_bytes = excluded.max_bytes,
         last_recorded_at = excluded.last_recorded_at,
         deleted = excluded.deleted,
+        forking = excluded.forking,
         leases = excluded.leases,
         lease_version = excluded.lease_version
     WHERE h.revision = %(expected)s AND h.lease_version = %(expected_leases)s

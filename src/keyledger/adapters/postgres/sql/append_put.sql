@@ -8,6 +8,7 @@ WITH head AS (
         max_bytes = %(max_bytes)s,
         last_recorded_at = %(last_recorded_at)s,
         deleted = %(deleted)s,
+        forking = %(forking)s,
         leases = %(leases)s,
         lease_version = %(lease_version)s
     WHERE h.partition_id = %(stream)s AND h.revision = %(expected)s AND h.lease_version = %(expected_leases)s

@@ -1,5 +1,6 @@
 -- As load_slice, for any number of keys: two arrays of one length.
-SELECT h.revision, h.used_bytes, h.live_keys, h.max_bytes, h.last_recorded_at, h.deleted, h.leases, h.lease_version,
+SELECT h.revision, h.used_bytes, h.live_keys, h.max_bytes, h.last_recorded_at, h.deleted, h.forking, h.leases,
+    h.lease_version,
     c.scope, c.key, c.value, c.revision, c.create_revision, c.created_at, c.updated_at, c.expires_at,
     c.changed_by, c.run_id
 FROM partition_head AS h

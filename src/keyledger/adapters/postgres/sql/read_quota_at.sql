@@ -1,0 +1,6 @@
+-- The index of quota changes alone; none by then is no row.
+SELECT e.originator_version, e.topic, e.state
+FROM stored_events AS e
+WHERE e.originator_id = %(stream)s AND e.originator_version <= %(revision)s AND e.topic = 'kv.QuotaChanged'
+ORDER BY e.originator_version DESC
+LIMIT 1

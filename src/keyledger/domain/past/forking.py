@@ -1,0 +1,64 @@
+"""Forks: a partition that begins as a copy of what another held at a moment, and shares nothing afterwards."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from keyledger.domain.commands import Action, Batch, BeginFork, CompleteFork, Copy
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import ForkIncompleteError, PartitionExistsError
+from keyledger.domain.partition import PartitionForked, StoredEntry
+from keyledger.domain.past.moments import Moment
+from keyledger.domain.past.standing import entries_of, standing
+from keyledger.domain.ports import Session, Storage
+from keyledger.domain.quota import UNBOUND
+from keyledger.domain.scope import is_tree, name_of, tree_scope
+from keyledger.domain.writes import Caller, Writes
+
+COPIED_AT_ONCE = 100
+"""The most keys that one transaction copies, and the most values in memory."""
+
+
+class Fork:
+    """One fork, of what a storage held at ``moment`` into a stream of an engine, which may be another ledger's."""
+
+    def __init__(self, source: Session, moment: Moment, engine: Engine, stream: str, caller: Caller) -> None:
+        self._source, self._moment, self._engine, self._stream = source, moment, engine, stream
+        self._by = Writes(engine, stream, caller)
+
+    def run(self) -> None:
+        """Begin it, or go on where it was left, and finish it.
+
+        Raises:
+            PartitionExistsError: the stream was used before, for something else.
+            GlobalQuotaExceededError: what is left to copy does not fit; the fork can be finished when it does.
+        """
+        begin = BeginFork(name_of(self._moment.stream), self._moment.revision, self._moment.instant)
+        try:
+            self._do(begin)
+        except (PartitionExistsError, ForkIncompleteError):
+            if unfinished(self._engine.storage, self._stream) != begin:
+                raise PartitionExistsError(name_of(self._stream)) from None
+        live = standing(self._source, self._moment)
+        while some := tuple(islice(live, COPIED_AT_ONCE)):
+            entries = entries_of(self._source, self._moment.stream, some)
+            self._do(Batch(tuple(self._copy(scope, key, entry) for (scope, key), entry in entries.items())))
+        self._do(CompleteFork(self._source.quota_at(self._moment.stream, self._moment.revision)))
+
+    def _copy(self, scope: str, key: str, entry: StoredEntry) -> Copy:
+        scope = tree_scope(self._stream) if is_tree(self._stream) else scope
+        left = None if entry.expires_at is None else entry.expires_at - self._moment.instant
+        return Copy(scope, key, entry.value, left, self._moment.revision)
+
+    def _do(self, action: Action) -> None:
+        stream, command, _ = self._by.of(action)
+        self._engine.writer.execute(stream, command._replace(limits=UNBOUND))
+
+
+def unfinished(storage: Storage, stream: str) -> BeginFork | None:
+    """What a stream is an unfinished fork of; None if it is none."""
+    if not storage.load(stream, ()).state.forking:
+        return None
+    (first,) = storage.events(stream, 0, 1)
+    assert isinstance(first, PartitionForked)  # noqa: S101 - nothing else begins a fork
+    return BeginFork(first.source, first.revision, first.judged_at)

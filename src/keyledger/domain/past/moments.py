@@ -1,0 +1,176 @@
+"""Moments of a partition: a revision and the instant at which expiry is judged, and their tokens.
+
+``weather@41`` is what stood at revision 41, judged at that revision's own time; with ``~2026-11-21T12:00:00Z`` at
+its end it is judged at that time. What was given as a time, or as a run's start, is pinned as the latter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeAlias
+
+from keyledger.domain import arguments
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import (
+    InvalidArgumentError,
+    RevisionNotFoundError,
+    RunNotFoundError,
+    UnreadableError,
+)
+from keyledger.domain.partition import PartitionEvent
+from keyledger.domain.run import run_stream
+from keyledger.domain.scope import check_id, name_of, stream_named
+from keyledger.domain.values import MAX_INTEGER
+
+MomentLike: TypeAlias = int | datetime | str
+"""A revision, an aware time, or a token."""
+
+_TOKEN = re.compile(r"(?P<name>.+)@(?P<revision>\d{1,19})(?:~(?P<instant>[^@~]+))?", re.DOTALL)
+_TOKENS = "a token as weather@41 or weather@41~2026-01-31T12:00:00Z"
+_PROBES = 16
+"""How many events one step of the search for a time looks at: five steps for a million."""
+
+
+class Moment(NamedTuple):
+    """What ``stream`` held at ``revision``; ``pinned`` says that ``instant`` is not just that revision's time."""
+
+    stream: str
+    revision: int
+    instant: datetime
+    pinned: bool = False
+
+    def __str__(self) -> str:
+        """The token."""
+        at = f"~{self.instant:%Y-%m-%dT%H:%M:%S.%fZ}" if self.pinned else ""
+        return f"{name_of(self.stream)}@{self.revision}{at}"
+
+
+NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC)
+"""The instant of revision 0, where nothing is there to expire."""
+
+
+class Moments:
+    """Finds moments of one stream."""
+
+    def __init__(self, engine: Engine, stream: str) -> None:
+        self._engine, self._storage, self._stream = engine, engine.storage, stream
+
+    def of(self, moment: MomentLike | None) -> Moment:
+        """The moment that is meant; None is now.
+
+        Raises:
+            InvalidArgumentError: a naive time, one that has not come, or a token of another partition or of none.
+            RevisionNotFoundError: a revision that is not reached yet.
+        """
+        match moment:
+            case None:
+                return self._now()
+            case str():
+                return self._of_token(moment)
+            case datetime():
+                return self._of_time(arguments.moment("moment", moment))
+            case int() if not isinstance(moment, bool):
+                arguments.check_integer("moment", moment, 0)
+                return self.of_revision(moment)
+        raise InvalidArgumentError("moment", moment, "a revision, an aware datetime or a token")
+
+    def of_revision(self, revision: int) -> Moment:
+        """The moment of a revision; RevisionNotFoundError if it is not reached yet."""
+        if revision == 0:
+            return Moment(self._stream, 0, NOTHING_YET)
+        event = self._storage.events_at(self._stream, [revision]).get(revision)
+        if event is None:
+            head = self._storage.load(self._stream, ()).state.revision
+            if revision > head:
+                raise RevisionNotFoundError(name_of(self._stream), revision, head)
+            raise _missing(self._stream, revision)
+        return Moment(self._stream, revision, event.recorded_at.astimezone(UTC))
+
+    def of_run(self, run_id: str, *, end: bool) -> Moment:
+        """The moment that a run started from, or with ``end`` the one that its last event here left.
+
+        It started from the head before its first event here, judged when it started; if it wrote nothing here,
+        from what stood when it started.
+
+        Raises:
+            RunNotFoundError: neither the audit of runs nor the history here knows the run.
+        """
+        check_id("run", run_id)
+        span = self._storage.written_span(self._stream, run_id)
+        if span is not None and end:
+            return self.of_revision(span[1])
+        row = self._storage.runs.read_run(run_stream(run_id))
+        if span is not None:
+            first, before = self.of_revision(span[0]), self.of_revision(span[0] - 1)
+            began = first.instant if row is None else min(row.started_at, first.instant)
+            return Moment(self._stream, before.revision, max(began, before.instant), pinned=True)
+        if row is None:
+            purged = self._storage.runs.load(run_stream(run_id)).purged
+            raise RunNotFoundError(run_id, purged=purged)
+        return self._of_time(min(row.started_at, self._now().instant))
+
+    def _now(self) -> Moment:
+        head = self._storage.load(self._stream, ()).state
+        return Moment(self._stream, head.revision, head.effective_now(self._engine.clock.now()), pinned=True)
+
+    def _of_time(self, instant: datetime) -> Moment:
+        now = self._now()
+        if instant > now.instant:
+            raise InvalidArgumentError(
+                "moment", instant.isoformat(), f"a time that has come: it is {now.instant.isoformat()}"
+            )
+        revision = _last_not_after(instant, now.revision, self._times)
+        return Moment(self._stream, revision, instant, pinned=True)
+
+    def _times(self, revisions: Sequence[int]) -> dict[int, datetime]:
+        found = self._storage.events_at(self._stream, tuple(revisions))
+        return {revision: _event(self._stream, found, revision).recorded_at for revision in revisions}
+
+    def _of_token(self, token: str) -> Moment:
+        stream, revision, instant = parse_token(token)
+        if stream != self._stream:
+            raise InvalidArgumentError("moment", token, f"a token of {name_of(self._stream)!r}")
+        moment = self.of_revision(revision)
+        if instant is None:
+            return moment
+        if not moment.instant <= instant <= self._now().instant:
+            allowed = f"a token with a time from {moment.instant.isoformat()}, its revision's, to now"
+            raise InvalidArgumentError("moment", token, allowed)
+        return moment._replace(instant=instant, pinned=True)
+
+
+def parse_token(token: str) -> tuple[str, int, datetime | None]:
+    """The stream, revision and instant that a token names; InvalidArgumentError if it is none."""
+    found = _TOKEN.fullmatch(token)
+    if found is None or int(found["revision"]) > MAX_INTEGER:
+        raise InvalidArgumentError("moment", token, _TOKENS)
+    try:
+        instant = found["instant"] and arguments.utc(datetime.fromisoformat(found["instant"]))
+    except (ValueError, OverflowError):
+        raise InvalidArgumentError("moment", token, _TOKENS) from None
+    return stream_named(found["name"]), int(found["revision"]), instant or None
+
+
+def _last_not_after(instant: datetime, head: int, times: Callable[[Sequence[int]], Mapping[int, datetime]]) -> int:
+    """The last revision recorded not after ``instant``, 0 if there is none: times never go back in a stream."""
+    low, high = 0, head + 1
+    while high - low > 1:
+        probes = range(low + 1, high, max(1, (high - low) // _PROBES))
+        for revision, time in sorted(times(probes).items()):
+            if time > instant:
+                high = revision
+                break
+            low = revision
+    return low
+
+
+def _event(stream: str, found: Mapping[int, PartitionEvent], revision: int) -> PartitionEvent:
+    if revision not in found:
+        raise _missing(stream, revision)
+    return found[revision]
+
+
+def _missing(stream: str, revision: int) -> UnreadableError:
+    return UnreadableError(f"event {revision} of {stream!r}", "it is missing")

@@ -1,0 +1,72 @@
+"""What stood at a moment: the keys that were live, in order, read bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from keyledger.domain.commands import EntryKey
+from keyledger.domain.errors import UnreadableError
+from keyledger.domain.partition import KeyIncremented, KeySet, PartitionEvent, StoredEntry
+from keyledger.domain.past.moments import Moment
+from keyledger.domain.ports import HistoryRow, PastRow, Session
+from keyledger.domain.scope import beyond_scopes, key_range
+
+AT_ONCE = 500
+"""How many keys one read looks at, and how many values are in memory at a time."""
+
+
+def standing(
+    session: Session,
+    moment: Moment,
+    scope: str | None = None,
+    prefix: str = "",
+    after: str = "",
+    at_once: int = AT_ONCE,
+) -> Iterator[PastRow]:
+    """The rows of the keys that were live at ``moment``, by (scope, key): of one scope, or with None of all.
+
+    The cost is that of the keys that ever were there, not of their changes.
+    """
+    if scope is None:
+        first, beyond = ("", ""), beyond_scopes()
+    else:
+        first, beyond = ((scope, key) for key in key_range(prefix, after))
+    while True:
+        rows = session.rows_at(moment.stream, moment.revision, first, beyond, at_once)
+        for row in rows:
+            if is_live(row.row, moment) and row.key[1].startswith(prefix):
+                yield row
+        if len(rows) < at_once:
+            return
+        first = (rows[-1].key[0], f"{rows[-1].key[1]}\x01")
+
+
+def is_live(row: HistoryRow | None, moment: Moment) -> bool:
+    """Whether a key that stood so was live: neither ended nor expired."""
+    return row is not None and row.size > 0 and (row.expires_at is None or moment.instant < row.expires_at)
+
+
+def entries_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[EntryKey, StoredEntry]:
+    """The entries of rows that stood, with the values from their events."""
+    events = session.events_at(stream, [row.row.revision for row in rows if row.row is not None])
+    entries = {}
+    for row in rows:
+        if row.row is not None and row.created is not None:
+            entries[row.key] = stored_entry(row.row, events.get(row.row.revision), row.created)
+    return entries
+
+
+def stored_entry(row: HistoryRow, event: PartitionEvent | None, created: tuple[int, datetime]) -> StoredEntry:
+    """The entry that a version left."""
+    if not isinstance(event, KeySet | KeyIncremented):
+        raise UnreadableError(f"revision {row.revision} of {row.key!r}", "history and events do not match")
+    return StoredEntry(
+        event.value,
+        row.revision,
+        *created,
+        row.recorded_at,
+        row.expires_at,
+        row.changed_by,
+        row.run_id,
+    )

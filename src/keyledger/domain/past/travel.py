@@ -1,0 +1,242 @@
+"""What a partition offers of its past: views, differences, who set what, the way back, and forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from keyledger.domain import arguments
+from keyledger.domain.commands import RestoreAll
+from keyledger.domain.engine import Engine
+from keyledger.domain.errors import InvalidArgumentError, UnreadableError
+from keyledger.domain.partition import KeyDeleted, KeySet
+from keyledger.domain.past import difference
+from keyledger.domain.past.bisect import first_true
+from keyledger.domain.past.changes import version_of_event
+from keyledger.domain.past.forking import Fork, unfinished
+from keyledger.domain.past.moments import Moment, MomentLike, Moments, parse_token
+from keyledger.domain.past.restoring import RestorePlan, restore_of
+from keyledger.domain.past.view import View
+from keyledger.domain.records import Entry, KeyChange, Page, Version
+from keyledger.domain.scope import (
+    SKILL,
+    TREE_STREAM_PREFIX,
+    check_id,
+    check_key,
+    check_scope,
+    is_tree,
+    name_of,
+    partition_stream,
+    stream_of,
+)
+from keyledger.domain.writes import Writes
+
+if TYPE_CHECKING:
+    from keyledger.domain.kv import Partition
+
+At: TypeAlias = MomentLike | View
+"""A moment, as users name it: a revision, an aware time, a token or a view."""
+
+Predicate: TypeAlias = Callable[[Entry | None], object] | Callable[[View], object]
+
+
+class Travel:
+    """The past of a partition's streams. A scope of a dispatch tree, ``root_run:<id>``, has a past of its own."""
+
+    writes: Writes
+    _engine: Engine
+    _stream: str
+
+    def at(
+        self, moment: At | None = None, *, run: str | None = None, end: bool = False, scope: str = SKILL
+    ) -> View:
+        """A read-only view of what stood at a moment; with neither ``moment`` nor ``run`` of what stands now.
+
+        ``moment`` is a revision, an aware time or a token. ``run`` is the state that a run started from, with
+        ``end`` the one that its last change left. ``scope`` says whose past: that of a ``root_run:`` scope is its
+        tree's.
+
+        Raises:
+            RevisionNotFoundError: the partition has not reached that revision.
+            InvalidArgumentError: a naive time, one that has not come, or a token of another partition.
+            RunNotFoundError: neither the audit of runs nor the history here knows the run.
+        """
+        stream = self._open_stream(scope)
+        if run is None:
+            if end is not False:
+                raise InvalidArgumentError("end", end, "given with run only")
+            return View(self._engine, self._moment(stream, moment))
+        if moment is not None:
+            raise InvalidArgumentError("moment", moment, "given without run only")
+        if end is not False and end is not True:
+            raise InvalidArgumentError("end", end, "True or False")
+        return View(self._engine, Moments(self._engine, stream).of_run(run, end=end))
+
+    def blame(
+        self, *, scope: str = SKILL, prefix: str = "", limit: int = arguments.DEFAULT_PAGE, after: str = ""
+    ) -> Page[Version]:
+        """For each live key of a scope the version that last set it; see :meth:`View.blame`."""
+        return self.at(scope=scope).blame(scope=scope, prefix=prefix, limit=limit, after=after)
+
+    def diff(
+        self, before: At, after: At | None = None, *, scope: str | None = None, prefix: str = ""
+    ) -> tuple[KeyChange, ...]:
+        """What was added, removed or changed from one moment to another, or to now, by (scope, key).
+
+        Of one scope, or with None of all that the partition holds. A token or view may be another partition's.
+        """
+        stream = self._stream_of(scope)
+        arguments.check_start("prefix", prefix)
+        old, new = self._of_any(stream, before), self._of_any(stream, after)
+        if is_tree(old.stream) or is_tree(new.stream):
+            scope = None
+        return tuple(difference.changes(self._engine, old, new, scope, prefix))
+
+    def bisect(
+        self,
+        key: str | None,
+        predicate: Predicate,
+        *,
+        scope: str = SKILL,
+        after: int = 0,
+        before: int | None = None,
+    ) -> Version | None:
+        """The change with which ``predicate`` turned true, found in about log2(revisions) reads.
+
+        It is asked about the entry under ``key`` (None where there is none), or without a key about the view, as
+        of a revision, and has to be false at revision ``after``. The answer is None if it is false at ``before``,
+        the last revision unless given. If it turned true more than once, the change is one of those. An entry
+        that expires turns with the first revision recorded later, whatever key that changed.
+
+        Raises:
+            InvalidArgumentError: the predicate is true at ``after``.
+            PredicateError: it raised.
+        """
+        if key is not None:
+            check_key(key)
+        stream = self._open_stream(scope)
+        moments = Moments(self._engine, stream)
+        high = moments.of(before).revision
+        arguments.check_integer("after", after, 0, high)
+
+        def state_at(revision: int) -> View | Entry | None:
+            view = View(self._engine, moments.of_revision(revision))
+            return view if key is None else view.get(key, scope=scope)
+
+        found = first_true(state_at, predicate, after, high)
+        if found is None:
+            return None
+        event = self._engine.storage.events_at(stream, [found]).get(found)
+        if event is None:
+            raise UnreadableError(f"event {found} of {stream!r}", "it is missing")
+        return version_of_event(self._engine.codec, event)
+
+    # ------------------------------------------------------------------------------------ going back
+
+    def restore(
+        self,
+        key: str,
+        to: At,
+        *,
+        scope: str = SKILL,
+        if_revision: int | None = None,
+        request_id: str | None = None,
+    ) -> Entry | None:
+        """Let ``key`` be again what it was at a moment, by a new change; None if it was not there then.
+
+        It lives on for as long as was left of its life then. Where it still stands at the version of then, or
+        holds the same for good, nothing changes.
+
+        Raises:
+            RefusedError: as for ``set``: condition, cap and quotas apply.
+        """
+        check_key(key)
+        arguments.check_revision("if_revision", if_revision)
+        stream = self._open_stream(scope)
+        moment = self._moment(stream, to)
+        action = restore_of(self._engine.storage, moment, scope, key, if_revision)
+        _, command, remember = self.writes.of(action, request_id)
+        outcome = self._engine.writer.execute(stream, command, remember=remember)
+        if not outcome.events:
+            return self.at(scope=scope).get(key, scope=scope)
+        return self.writes.entry(outcome) if isinstance(outcome.events[-1], KeySet) else None
+
+    def restore_all(
+        self, to: At, *, scope: str | None = None, prefix: str = "", request_id: str | None = None
+    ) -> int:
+        """Let every key under ``prefix`` be again what it was at a moment; how many keys changed.
+
+        Those of one scope, or with None of all. One transaction, exact whatever is written meanwhile: keys that came since go, others come back, each
+        as with :meth:`restore`. All of it or, where a quota refuses, nothing.
+        """
+        arguments.check_start("prefix", prefix)
+        moment = self._moment(self._stream_of(scope), to)
+        action = RestoreAll(moment.revision, moment.instant, scope, prefix)
+        _, command, remember = self.writes.of(action, request_id)
+        plan = RestorePlan(moment, command, self._engine.clock)
+        outcome = self._engine.writer.execute(moment.stream, command, remember=remember, plan=plan)
+        return sum(isinstance(event, KeySet | KeyDeleted) for event in outcome.events)
+
+    # ---------------------------------------------------------------------------------- branching off
+
+    def fork(self, into: str, at: At | None = None, *, scope: str = SKILL) -> Partition:
+        """Let the partition ``into`` begin as a copy of a moment, or of now, and share nothing afterwards.
+
+        What was live then is copied, each entry with what was left of its life, and the partition's own quota. The
+        fork has revisions and times of its own, and its first event says where it came from. Until it is finished
+        it refuses to be read or written; the same call finishes one that was interrupted. With a ``root_run:``
+        scope the dispatch tree's entries are copied into the tree ``into``.
+
+        Returns:
+            The fork, for the same caller; of a tree this partition, which all trees can be read through.
+
+        Raises:
+            PartitionExistsError: ``into`` was used before.
+            GlobalQuotaExceededError: the copy does not fit; it can be finished when it does.
+        """
+        stream = self._open_stream(scope)
+        target = _target(stream, into)
+        if stream == target:
+            raise InvalidArgumentError("into", into, "another partition")
+        begun = unfinished(self._engine.storage, target) if at is None else None
+        if begun is not None and begun.source == name_of(stream):
+            moment = Moment(stream, begun.revision, begun.judged_at, pinned=True)
+        else:
+            moment = self._moment(stream, at)
+        Fork(self._engine.storage, moment, self._engine, target, self.writes.caller).run()
+        return self._sibling(into) if not is_tree(target) else self._sibling(None)
+
+    # ------------------------------------------------------------------------------------- internals
+
+    def _sibling(self, partition_id: str | None) -> Partition:
+        """Another partition, or with None this one, for the same caller."""
+        raise NotImplementedError
+
+    def _open_stream(self, scope: str) -> str:
+        """The stream that a scope's entries live in; ForkIncompleteError if it is a fork that is not finished."""
+        check_scope(scope)
+        stream = stream_of(self._stream, scope)
+        self._engine.forks.check(stream)
+        return stream
+
+    def _stream_of(self, scope: str | None) -> str:
+        return self._open_stream(SKILL if scope is None else scope)
+
+    def _moment(self, stream: str, moment: At | None) -> Moment:
+        if isinstance(moment, View):
+            moment = str(moment)
+        return Moments(self._engine, stream).of(moment)
+
+    def _of_any(self, stream: str, moment: At | None) -> Moment:
+        """As :meth:`_moment`, but a token or view names its own partition."""
+        if isinstance(moment, View):
+            moment = str(moment)
+        if isinstance(moment, str):
+            stream, _, _ = parse_token(moment)
+            self._engine.forks.check(stream)
+        return Moments(self._engine, stream).of(moment)
+
+
+def _target(stream: str, into: str) -> str:
+    check_id("into", into)
+    return TREE_STREAM_PREFIX + into if is_tree(stream) else partition_stream(into)
