@@ -10,7 +10,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from keyledger import AsyncPartition, AsyncPendingBatch, AsyncRuns
+from keyledger import AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView, AsyncWatch
 
 
 class Blocking:
@@ -23,16 +23,22 @@ class Blocking:
         found = getattr(self._target, name)
         return self._blocking(found) if callable(found) else self._wrapped(found)
 
+    def __str__(self) -> str:
+        return str(self._target)
+
     def _wrapped(self, found: Any) -> Any:
-        is_awaited = isinstance(found, AsyncPartition | AsyncPendingBatch | AsyncRuns)
+        if isinstance(found, AsyncWatch):
+            return BlockingWatch(found, self._loop)
+        is_awaited = isinstance(found, AsyncPartition | AsyncPendingBatch | AsyncRuns | AsyncView)
         return Blocking(found, self._loop) if is_awaited else found
 
     def _blocking(self, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
-            result = method(*args, **kwargs)
+            args = tuple(_target_of(argument) for argument in args)
+            result = method(*args, **{name: _target_of(argument) for name, argument in kwargs.items()})
             if isawaitable(result):
-                return self._wait(result)
-            if isinstance(result, AsyncIterator):
+                return self._wrapped(self._wait(result))
+            if isinstance(result, AsyncIterator) and not isinstance(result, AsyncWatch):
                 return self._iterated(result)
             return self._wrapped(result)
 
@@ -58,6 +64,30 @@ class Blocking:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._wait(self._target.__aexit__(kind, error, traceback))
+
+
+def _target_of(argument: Any) -> Any:
+    return argument._target if isinstance(argument, Blocking) else argument
+
+
+class BlockingWatch(Blocking):
+    """A watch, entered at once, as the other one begins when it is made."""
+
+    def __init__(self, target: AsyncWatch, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(target, loop)
+        self._wait(target.__aenter__())
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._wait(anext(self._target))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        self._wait(self._target.aclose())
 
 
 @contextmanager
