@@ -14,16 +14,29 @@ from typing import Any
 import orjson
 import pytest
 
-from keyledger.domain.commands import Action, Attribution, Delete, Increment, PartitionCommand, Set
+from keyledger.domain.commands import (
+    Action,
+    Attribution,
+    BeginFork,
+    Copy,
+    Delete,
+    Increment,
+    PartitionCommand,
+    Restore,
+    RestoreAll,
+    Set,
+)
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.event import Event
 from keyledger.domain.partition import (
+    ForkCompleted,
     KeyDeleted,
     KeyExpired,
     KeyIncremented,
     KeySet,
     PartitionDeleted,
     PartitionEvent,
+    PartitionForked,
     PartitionState,
     QuotaChanged,
     decide,
@@ -46,9 +59,17 @@ class Fact:
         return self.kind(**placed, request_id="q", **self.fields)
 
 
-def was_set(key: str, value: Any, *, expires: float | None = None, scope: str = "skill") -> Fact:
+def was_set(key: str, value: Any, *, expires: float | None = None, scope: str = "skill", **origin: int) -> Fact:
     fields = {"scope": scope, "key": key, "value": orjson.dumps(value), "expires_at": _time(expires)}
-    return Fact(KeySet, fields)
+    return Fact(KeySet, {**fields, "restored_from": None, "copied_from": None, **origin})
+
+
+def was_restored(key: str, value: Any, *, to: int, expires: float | None = None) -> Fact:
+    return was_set(key, value, expires=expires, restored_from=to)
+
+
+def was_copied(key: str, value: Any, *, of: int, expires: float | None = None) -> Fact:
+    return was_set(key, value, expires=expires, copied_from=of)
 
 
 def was_incremented(key: str, *, by: int, to: int, expires: float | None = None) -> Fact:
@@ -56,8 +77,8 @@ def was_incremented(key: str, *, by: int, to: int, expires: float | None = None)
     return Fact(KeyIncremented, fields)
 
 
-def was_deleted(key: str) -> Fact:
-    return Fact(KeyDeleted, {"scope": "skill", "key": key})
+def was_deleted(key: str, *, restored_from: int | None = None) -> Fact:
+    return Fact(KeyDeleted, {"scope": "skill", "key": key, "restored_from": restored_from})
 
 
 def was_expired(key: str, *, expired: float, scope: str = "skill") -> Fact:
@@ -72,6 +93,14 @@ def partition_was_deleted() -> Fact:
     return Fact(PartitionDeleted, {})
 
 
+def was_forked(source: str = "source", revision: int = 7, *, judged: float = 0) -> Fact:
+    return Fact(PartitionForked, {"source": source, "revision": revision, "judged_at": _time(judged)})
+
+
+def fork_was_completed() -> Fact:
+    return Fact(ForkCompleted, {})
+
+
 def setting(key: str, value: Any, **options: Any) -> Set:
     return Set(options.pop("scope", "skill"), key, orjson.dumps(value), **options)
 
@@ -82,6 +111,32 @@ def incrementing(key: str, delta: int = 1, **options: Any) -> Increment:
 
 def deleting(key: str, **options: Any) -> Delete:
     return Delete("skill", key, **options)
+
+
+def restoring(key: str, value: Any, *, to: int, ttl: float | None = None, **options: Any) -> Restore:
+    """Back to a value; ``ABSENT`` is back to none."""
+    text = None if value is ABSENT else orjson.dumps(value)
+    return Restore("skill", key, text, _life(ttl), to, **options)
+
+
+def restoring_all(*actions: Restore, to: int) -> RestoreAll:
+    return RestoreAll(to, START, None, "", actions)
+
+
+def copying(key: str, value: Any, *, of: int = 7, ttl: float | None = None) -> Copy:
+    return Copy("skill", key, orjson.dumps(value), _life(ttl), of)
+
+
+def forking(source: str = "source", revision: int = 7, *, judged: float = 0) -> BeginFork:
+    return BeginFork(source, revision, START + timedelta(seconds=judged))
+
+
+ABSENT = object()
+"""No value at all."""
+
+
+def _life(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _time(seconds: float | None) -> datetime | None:
