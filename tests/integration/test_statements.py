@@ -14,17 +14,19 @@ import keyledger
 from keyledger.adapters.postgres.statements import FOLLOWER_SQL as POSTGRES_FOLLOWERS
 from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES_RUNS
 from keyledger.adapters.postgres.statements import SQL as POSTGRES
+from keyledger.adapters.postgres.statements import WAKE_SQL as POSTGRES_WAKES
 from keyledger.adapters.sqlite.statements import FOLLOWER_SQL as SQLITE_FOLLOWERS
 from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE_RUNS
 from keyledger.adapters.sqlite.statements import SQL as SQLITE
+from keyledger.adapters.sqlite.statements import WAKE_SQL as SQLITE_WAKES
 
 ADAPTERS = Path(keyledger.__file__).parent / "adapters"
 TABLES = {"table": '"runs"', "other": '"others"'}
 """What stands in place of a follower's table, which has the columns of runs."""
 
-ON_SQLITE = asdict(SQLITE) | asdict(SQLITE_RUNS)
+ON_SQLITE = asdict(SQLITE) | asdict(SQLITE_RUNS) | asdict(SQLITE_WAKES)
 ON_SQLITE |= {name: text.format(**TABLES) for name, text in asdict(SQLITE_FOLLOWERS).items()}
-ON_POSTGRES = asdict(POSTGRES) | asdict(POSTGRES_RUNS)
+ON_POSTGRES = asdict(POSTGRES) | asdict(POSTGRES_RUNS) | asdict(POSTGRES_WAKES)
 ON_POSTGRES |= {name: text.format(**TABLES) for name, text in asdict(POSTGRES_FOLLOWERS).items()}
 STATEMENTS = [("sqlite", name, text) for name, text in ON_SQLITE.items()] + [
     ("postgres", name, text) for name, text in ON_POSTGRES.items()
