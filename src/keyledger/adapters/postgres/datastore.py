@@ -104,7 +104,7 @@ class Datastore(PostgresDatastore):
         if self._closed:
             raise LedgerClosedError
         conninfo = make_conninfo(self._conninfo, connect_timeout=int(CONNECT_TIMEOUT), **_NOTICING)
-        connection = psycopg.connect(conninfo, autocommit=True)
+        connection = Connection.connect(conninfo, autocommit=True)
         self._configure(connection)
         return connection
 
