@@ -112,8 +112,10 @@ FROM current_value WHERE partition_id = $1 AND scope = $2 AND key = $3
 _LOADING = "CREATE TEMPORARY TABLE loading (LIKE current_value) ON COMMIT DROP"
 _PUT_LOADED = f"INSERT INTO {_ENTRY} SELECT * FROM loading {_PUT}"
 _HEAD = """
-INSERT INTO partition_head
-SELECT partition_id, %s, sum(size), count(*), NULL, %s, false, '[]', 0 FROM current_value WHERE partition_id = %s
+INSERT INTO partition_head (
+    partition_id, revision, used_bytes, live_keys, last_recorded_at, deleted, leases, lease_version
+)
+SELECT partition_id, %s, sum(size), count(*), %s, false, '[]', 0 FROM current_value WHERE partition_id = %s
 GROUP BY partition_id
 """
 _REVISION = "SELECT revision FROM partition_head WHERE partition_id = %s"

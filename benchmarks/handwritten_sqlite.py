@@ -42,8 +42,10 @@ UPDATE partition_head SET revision = ?, used_bytes = used_bytes + ?, last_record
 WHERE partition_id = ? AND revision = ?
 """
 _INSERT_HEAD = """
-INSERT INTO partition_head
-SELECT partition_id, ?, sum(size), count(*), NULL, ?, 0, '[]', 0 FROM current_value WHERE partition_id = ?
+INSERT INTO partition_head (
+    partition_id, revision, used_bytes, live_keys, last_recorded_at, deleted, leases, lease_version
+)
+SELECT partition_id, ?, sum(size), count(*), ?, 0, '[]', 0 FROM current_value WHERE partition_id = ?
 GROUP BY partition_id
 """
 _REVISION = "SELECT revision FROM partition_head WHERE partition_id = ?"

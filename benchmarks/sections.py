@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks import beside, disk, followers, limit, memory, processes, runs, tasks, threads, upkeep
+from benchmarks import beside, disk, followers, limit, memory, past, processes, runs, tasks, threads, upkeep
 from benchmarks.bench import Bench, Result
 
 SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
@@ -13,6 +13,7 @@ SECTIONS: dict[str, Callable[[Bench], Sequence[Result]]] = {
     "processes": processes.run,
     "delay": threads.run_delayed,
     "tasks": tasks.run,
+    "past": past.run,
     "runs": runs.run,
     "followers": followers.run,
     "upkeep": upkeep.run,

@@ -18,11 +18,11 @@ from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.partition import StoredEntry
-from keyledger.domain.past.changes import version_of
+from keyledger.domain.past.history import Histories
 from keyledger.domain.past.travel import Travel
 from keyledger.domain.past.watch import Changes, Watch
 from keyledger.domain.ports import ReadEntry
-from keyledger.domain.records import Entry, Page, Usage, Version
+from keyledger.domain.records import Entry, Page, Usage
 from keyledger.domain.run import run_stream
 from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_key, check_scope, partition_stream, stream_of
 from keyledger.domain.values import JSONValue
@@ -31,10 +31,9 @@ from keyledger.domain.writes import Caller, Writes, entry_at
 T = TypeVar("T")
 Note: TypeAlias = Callable[[Sequence[Read]], None]
 """Takes what a run read, revision 0 where it found nothing, and returns at once."""
-_BEYOND = 2**63 - 1
 
 
-class Partition(Travel):
+class Partition(Travel, Histories):
     """One namespace of keys. Cheap to make, safe to share between threads.
 
     Each method takes a ``scope``: ``skill`` (the default), ``user:<id>``, ``run:<id>`` or ``root_run:<id>``.
@@ -109,22 +108,6 @@ class Partition(Travel):
             self._note([_read(stream, scope, entry.key, entry) for entry in entries])
         return Page(entries, shown[-1].key[1] if len(rows) > limit else None)
 
-    def history(
-        self, key: str, *, scope: str = SKILL, limit: int = arguments.DEFAULT_PAGE, before: int | None = None
-    ) -> Page[Version]:
-        """The versions of ``key``, newest first, through deletion and re-creation; empty if it never was.
-
-        A page's ``next`` is the ``before`` (a revision) that continues it.
-        """
-        check_key(key)
-        check_scope(scope)
-        arguments.check_page(limit)
-        arguments.check_revision("before", before)
-        stream = self._open_stream(scope)
-        rows = self._storage.history(stream, scope, key, _BEYOND if before is None else before, limit + 1)
-        versions = tuple(version_of(self._engine.codec, row) for row in rows[:limit])
-        return Page(versions, versions[-1].revision if len(rows) > limit else None)
-
     def readers(
         self,
         key: str,
@@ -159,16 +142,6 @@ class Partition(Travel):
         arguments.check_start("prefix", prefix)
         arguments.check_start("after", after)
         return _items(partial(self.list, scope=scope, prefix=prefix, after=after), "after")
-
-    def scan_history(self, key: str, *, scope: str = SKILL, before: int | None = None) -> Iterator[Version]:
-        """All that :meth:`history` would show, read page by page as it is iterated over.
-
-        Versions that are written after the first was read are not among them.
-        """
-        check_key(key)
-        check_scope(scope)
-        arguments.check_revision("before", before)
-        return _items(partial(self.history, key, scope=scope, before=before), "before")
 
     def usage(self, *, scope: str = SKILL) -> Usage:
         """What the partition uses; with a ``root_run:`` scope, what that dispatch tree shares."""

@@ -198,6 +198,18 @@ class StoredVersion(NamedTuple):
     event: PartitionEvent
 
 
+class HistoryFilter(NamedTuple):
+    """Which versions of a key are asked for: from revision ``first`` on, and with all that is not None."""
+
+    first: int = 1
+    operation: str | None = None
+    actor: str | None = None
+    run_id: str | None = None
+
+
+EVERY_VERSION = HistoryFilter()
+
+
 class UsageRow(NamedTuple):
     """Live bytes and keys of one stream, expired entries subtracted, and its own quota if it has one."""
 
@@ -242,8 +254,16 @@ class Storage(Session, Protocol):
         """Live entries of a scope under ``prefix`` with key > ``after``, in UTF-8 byte order of the key."""
         ...
 
-    def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
-        """The versions of a key with revision < ``before``, newest first."""
+    def history(
+        self,
+        stream: str,
+        scope: str,
+        key: str,
+        before: int,
+        limit: int,
+        wanted: HistoryFilter = EVERY_VERSION,
+    ) -> list[StoredVersion]:
+        """The wanted versions of a key with revision < ``before``, newest first."""
         ...
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:

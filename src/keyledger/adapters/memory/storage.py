@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from threading import RLock
 from typing import Any
 
@@ -17,7 +18,9 @@ from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import LedgerClosedError
 from keyledger.domain.partition import PartitionEvent, PartitionState, QuotaChanged, StoredEntry
 from keyledger.domain.ports import (
+    EVERY_VERSION,
     Commit,
+    HistoryFilter,
     HistoryRow,
     PastRow,
     PastVersion,
@@ -129,10 +132,21 @@ class MemoryStorage:
             )
             return [self._read(rows, key) for key in keys[:limit]]
 
-    def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
+    def history(
+        self,
+        stream: str,
+        scope: str,
+        key: str,
+        before: int,
+        limit: int,
+        wanted: HistoryFilter = EVERY_VERSION,
+    ) -> list[StoredVersion]:
         with self.recorder.locked() as streams:
             versions = streams.get(stream, Rows()).history.get((scope, key), [])
-            found = [row for row in reversed(versions) if row.revision < before][:limit]
+            asked = (
+                row for row in reversed(versions) if wanted.first <= row.revision < before and _is(row, wanted)
+            )
+            found = list(islice(asked, limit))
             return [StoredVersion(row, self.events(stream, row.revision - 1, 1)[0]) for row in found]
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
@@ -249,6 +263,12 @@ class MemoryStorage:
 
 def _entry_rows(rows: Rows) -> list[tuple[Any, ...]]:
     return [(*key, entry) for key, entry in sorted(rows.entries.items(), key=lambda item: item[0])]
+
+
+def _is(row: HistoryRow, wanted: HistoryFilter) -> bool:
+    _, *given = wanted
+    found = (row.operation, row.changed_by, row.run_id)
+    return all(value in {None, there} for value, there in zip(given, found, strict=True))
 
 
 def _history_rows(rows: Rows) -> list[HistoryRow]:

@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keyledger.adapters.sql.rows import Rows
+from keyledger.adapters.sql.statements import narrowed
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.partition import PartitionEvent, PartitionState, QuotaChanged, StoredEntry
 from keyledger.domain.ports import (
+    EVERY_VERSION,
+    HistoryFilter,
     PastRow,
     PastVersion,
     ReadEntry,
@@ -165,9 +168,19 @@ class StorageReads(SessionReads):
         }
         return [self._rows.read_entry(row) for row in self._all(self._sql.list_entries, parameters)]
 
-    def history(self, stream: str, scope: str, key: str, before: int, limit: int) -> list[StoredVersion]:
-        parameters = {"stream": stream, "scope": scope, "key": key, "before": before, "limit": limit}
-        return [self._rows.stored_version(stream, row) for row in self._all(self._sql.read_history, parameters)]
+    def history(
+        self,
+        stream: str,
+        scope: str,
+        key: str,
+        before: int,
+        limit: int,
+        wanted: HistoryFilter = EVERY_VERSION,
+    ) -> list[StoredVersion]:
+        given = {name: value for name, value in wanted._asdict().items() if value is not None}
+        parameters = {"stream": stream, "scope": scope, "key": key, "before": before, "limit": limit, **given}
+        found = self._all(narrowed(self._sql.read_history, frozenset(given)), parameters)
+        return [self._rows.stored_version(stream, row) for row in found]
 
     def created(self, stream: str, scope: str, key: str, revision: int) -> tuple[int, datetime]:
         parameters = {"stream": stream, "scope": scope, "key": key, "revision": revision}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
-from re import compile as pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +44,6 @@ class RunStatements:
     remove_run: str
     remove_run_head: str
     remove_run_reads: str
-
-
-_CONDITION = pattern(r"(?m)^(.*) -- if (\w+)\n")
-
-
-@lru_cache(maxsize=512)  # there are a few hundred sets of filters
-def narrowed(statement: str, given: frozenset[str]) -> str:
-    """``statement`` with those of its lines that end in ``-- if <name>`` whose name is ``given``."""
-    return _CONDITION.sub(lambda line: f"{line[1]}\n" if line[2] in given else "", statement)
 
 
 def conditions(names: AbstractSet[str]) -> frozenset[str]:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from keyledger.adapters.run_models import RunModels
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sql.run_rows import RunRows
-from keyledger.adapters.sql.run_statements import RunStatements, conditions, narrowed
+from keyledger.adapters.sql.run_statements import RunStatements, conditions
+from keyledger.adapters.sql.statements import narrowed
 from keyledger.domain.audit.ports import (
     Closed,
     Forgotten,

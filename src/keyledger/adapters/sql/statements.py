@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 from importlib.resources import files
+from re import compile as pattern
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,3 +25,12 @@ def load_migrations(package: str) -> list[str]:
         for path in sorted(folder.iterdir(), key=lambda path: path.name)
         if path.name.endswith(".sql")
     ]
+
+
+_CONDITION = pattern(r"(?m)^(.*) -- if (\w+)\n")
+
+
+@lru_cache(maxsize=512)  # there are a few hundred sets of filters
+def narrowed(statement: str, given: frozenset[str]) -> str:
+    """``statement`` with those of its lines that end in ``-- if <name>`` whose name is ``given``."""
+    return _CONDITION.sub(lambda line: f"{line[1]}\n" if line[2] in given else "", statement)

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from keyledger.domain.audit.ports import LedgerStorage, RunStatus
 from keyledger.domain.audit.purging import RETENTION_ACTOR
 from keyledger.domain.commands import Attribution, Batch, Delete, PartitionCommand
+from keyledger.domain.errors import ForkIncompleteError
 from keyledger.domain.partition import KeyDeleted
 from keyledger.domain.ports import Clock
 from keyledger.domain.run import PURGES_STREAM, STREAM_PREFIX, run_of, run_stream
@@ -118,7 +119,10 @@ class RunSweeper:
             keys = [each.key[1] for each in read]
             by = Attribution(self._writer.new_request_id(), RETENTION_ACTOR)
             command = PartitionCommand(Batch(tuple(Delete(scope, key) for key in keys)), by)
-            events = self._writer.execute(stream, command).events
+            try:
+                events = self._writer.execute(stream, command).events
+            except ForkIncompleteError:  # its turn comes when it is finished
+                break
             deleted += sum(isinstance(event, KeyDeleted) for event in events)
             after = keys[-1]
         return deleted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 
 from keyledger.domain.commands import Action, Batch, BeginFork, CompleteFork, Copy
@@ -22,9 +23,18 @@ COPIED_AT_ONCE = 100
 class Fork:
     """One fork, of what a storage held at ``moment`` into a stream of an engine, which may be another ledger's."""
 
-    def __init__(self, source: Session, moment: Moment, engine: Engine, stream: str, caller: Caller) -> None:
+    def __init__(
+        self,
+        source: Session,
+        moment: Moment,
+        engine: Engine,
+        stream: str,
+        caller: Caller,
+        recorded_at: datetime | None = None,
+    ) -> None:
         self._source, self._moment, self._engine, self._stream = source, moment, engine, stream
-        self._by = Writes(engine, stream, caller)
+        self._by, self._recorded_at = Writes(engine, stream, caller), recorded_at
+        self._begin = BeginFork(name_of(moment.stream), moment.revision, moment.instant)
 
     def run(self) -> None:
         """Begin it, or go on where it was left, and finish it.
@@ -33,12 +43,19 @@ class Fork:
             PartitionExistsError: the stream was used before, for something else.
             GlobalQuotaExceededError: what is left to copy does not fit; the fork can be finished when it does.
         """
-        begin = BeginFork(name_of(self._moment.stream), self._moment.revision, self._moment.instant)
         try:
-            self._do(begin)
+            self.begin()
         except (PartitionExistsError, ForkIncompleteError):
-            if unfinished(self._engine.storage, self._stream) != begin:
+            if unfinished(self._engine.storage, self._stream) != self._begin:
                 raise PartitionExistsError(name_of(self._stream)) from None
+        self.finish()
+
+    def begin(self) -> None:
+        """Begin it; PartitionExistsError if the stream was used before."""
+        self._do(self._begin)
+
+    def finish(self) -> None:
+        """Copy what is not copied yet, and open the fork for use."""
         live = standing(self._source, self._moment)
         while some := tuple(islice(live, COPIED_AT_ONCE)):
             entries = entries_of(self._source, self._moment.stream, some)
@@ -52,7 +69,8 @@ class Fork:
 
     def _do(self, action: Action) -> None:
         stream, command, _ = self._by.of(action)
-        self._engine.writer.execute(stream, command._replace(limits=UNBOUND))
+        by = command.by._replace(recorded_at=self._recorded_at)
+        self._engine.writer.execute(stream, command._replace(by=by, limits=UNBOUND))
 
 
 def unfinished(storage: Storage, stream: str) -> BeginFork | None:

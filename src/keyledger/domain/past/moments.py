@@ -111,6 +111,15 @@ class Moments:
             raise RunNotFoundError(run_id, purged=purged)
         return self._of_time(min(row.started_at, self._now().instant))
 
+    def span(self, since: datetime | None, until: datetime | None) -> range:
+        """The revisions so far that were recorded at ``since`` or later, and before ``until``."""
+        head = self._storage.load(self._stream, ()).state.revision
+
+        def before(instant: datetime) -> int:
+            return _last(lambda time: time < instant, head, self._times)
+
+        return range(1 if since is None else before(since) + 1, (head if until is None else before(until)) + 1)
+
     def _now(self) -> Moment:
         head = self._storage.load(self._stream, ()).state
         return Moment(self._stream, head.revision, head.effective_now(self._engine.clock.now()), pinned=True)
@@ -121,7 +130,7 @@ class Moments:
             raise InvalidArgumentError(
                 "moment", instant.isoformat(), f"a time that has come: it is {now.instant.isoformat()}"
             )
-        revision = _last_not_after(instant, now.revision, self._times)
+        revision = _last(lambda time: time <= instant, now.revision, self._times)
         return Moment(self._stream, revision, instant, pinned=True)
 
     def _times(self, revisions: Sequence[int]) -> dict[int, datetime]:
@@ -153,13 +162,15 @@ def parse_token(token: str) -> tuple[str, int, datetime | None]:
     return stream_named(found["name"]), int(found["revision"]), instant or None
 
 
-def _last_not_after(instant: datetime, head: int, times: Callable[[Sequence[int]], Mapping[int, datetime]]) -> int:
-    """The last revision recorded not after ``instant``, 0 if there is none: times never go back in a stream."""
+def _last(
+    is_early: Callable[[datetime], bool], head: int, times: Callable[[Sequence[int]], Mapping[int, datetime]]
+) -> int:
+    """The last revision recorded early enough, 0 if there is none: times never go back in a stream."""
     low, high = 0, head + 1
     while high - low > 1:
         probes = range(low + 1, high, max(1, (high - low) // _PROBES))
         for revision, time in sorted(times(probes).items()):
-            if time > instant:
+            if not is_early(time):
                 high = revision
                 break
             low = revision

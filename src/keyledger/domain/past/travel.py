@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from keyledger.domain import arguments
 from keyledger.domain.commands import RestoreAll
-from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, UnreadableError
 from keyledger.domain.partition import KeyDeleted, KeySet
 from keyledger.domain.past import difference
@@ -16,6 +15,7 @@ from keyledger.domain.past.changes import version_of_event
 from keyledger.domain.past.forking import Fork, unfinished
 from keyledger.domain.past.moments import Moment, MomentLike, Moments, parse_token
 from keyledger.domain.past.restoring import RestorePlan, restore_of
+from keyledger.domain.past.streams import Streams
 from keyledger.domain.past.view import View
 from keyledger.domain.records import Entry, KeyChange, Page, Version
 from keyledger.domain.scope import (
@@ -23,11 +23,9 @@ from keyledger.domain.scope import (
     TREE_STREAM_PREFIX,
     check_id,
     check_key,
-    check_scope,
     is_tree,
     name_of,
     partition_stream,
-    stream_of,
 )
 from keyledger.domain.writes import Writes
 
@@ -40,12 +38,10 @@ At: TypeAlias = MomentLike | View
 Predicate: TypeAlias = Callable[[Entry | None], object] | Callable[[View], object]
 
 
-class Travel:
+class Travel(Streams):
     """The past of a partition's streams. A scope of a dispatch tree, ``root_run:<id>``, has a past of its own."""
 
     writes: Writes
-    _engine: Engine
-    _stream: str
 
     def at(
         self, moment: At | None = None, *, run: str | None = None, end: bool = False, scope: str = SKILL
@@ -211,13 +207,6 @@ class Travel:
     def _sibling(self, partition_id: str | None) -> Partition:
         """Another partition, or with None this one, for the same caller."""
         raise NotImplementedError
-
-    def _open_stream(self, scope: str) -> str:
-        """The stream that a scope's entries live in; ForkIncompleteError if it is a fork that is not finished."""
-        check_scope(scope)
-        stream = stream_of(self._stream, scope)
-        self._engine.forks.check(stream)
-        return stream
 
     def _stream_of(self, scope: str | None) -> str:
         return self._open_stream(SKILL if scope is None else scope)

@@ -8,6 +8,10 @@ CROSS JOIN LATERAL (
     WHERE s.originator_id = %(stream)s AND s.originator_version = v.revision
     LIMIT 1
 ) AS e
-WHERE v.partition_id = %(stream)s AND v.scope = %(scope)s AND v.key = %(key)s AND v.revision < %(before)s
+WHERE v.partition_id = %(stream)s AND v.scope = %(scope)s AND v.key = %(key)s
+    AND v.revision >= %(first)s AND v.revision < %(before)s
+    AND v.operation = %(operation)s -- if operation
+    AND v.changed_by = %(actor)s -- if actor
+    AND v.run_id = %(run_id)s -- if run_id
 ORDER BY v.revision DESC
 LIMIT %(limit)s

@@ -1,5 +1,5 @@
--- From key to key by seeks, so that the length of their histories does not matter; then as read_version_at. Without
--- the plus signs SQLite seeks the scope only.
+-- From key to key by seeks, so that the length of their histories does not matter; then as read_version_at.
+-- Scope and key apart, as (scope, key) > (…) reads every version of the key that it begins at.
 WITH RECURSIVE names (number, scope, key) AS (
     SELECT * FROM (
         SELECT 1, k.scope, k.key
@@ -12,10 +12,21 @@ WITH RECURSIVE names (number, scope, key) AS (
     SELECT n.number + 1, k.scope, k.key
     FROM names AS n
     JOIN key_history AS k ON k.partition_id = :stream AND (k.scope, k.key, k.revision) = (
-        SELECT f.scope, f.key, f.revision
-        FROM key_history AS f
-        WHERE f.partition_id = :stream AND (f.scope, f.key) > (+n.scope, +n.key)
-        ORDER BY f.scope, f.key
+        SELECT * FROM (
+            SELECT f.scope, f.key, f.revision
+            FROM key_history AS f
+            WHERE f.partition_id = :stream AND f.scope = n.scope AND f.key > n.key
+            ORDER BY f.key
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT f.scope, f.key, f.revision
+            FROM key_history AS f
+            WHERE f.partition_id = :stream AND f.scope > n.scope
+            ORDER BY f.scope, f.key
+            LIMIT 1
+        )
         LIMIT 1
     )
     WHERE n.number < :limit AND (n.scope, n.key) < (:beyond_scope, :beyond_key)
