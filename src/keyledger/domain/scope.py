@@ -79,8 +79,12 @@ def name_of(stream: str) -> str:
 
 
 def stream_named(name: str) -> str:
-    """The stream that ``name_of`` gives ``name`` for."""
-    return STREAM_PREFIX + name
+    """The stream that ``name_of`` gives ``name`` for; InvalidArgumentError if there can be none."""
+    kind, colon, root = name.partition(":")
+    if kind != ROOT_RUN_PARTITION or not colon:
+        return partition_stream(name)
+    check_id("root run", root)
+    return TREE_STREAM_PREFIX + root
 
 
 def tree_scope(stream: str) -> str:

@@ -21,13 +21,13 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.partition import PartitionEvent
 from keyledger.domain.run import run_stream
-from keyledger.domain.scope import check_id, name_of, stream_named
+from keyledger.domain.scope import ROOT_RUN_PARTITION, check_id, name_of, stream_named
 from keyledger.domain.values import MAX_INTEGER
 
 MomentLike: TypeAlias = int | datetime | str
 """A revision, an aware time, or a token."""
 
-_TOKEN = re.compile(r"(?P<name>.+)@(?P<revision>\d{1,19})(?:~(?P<instant>[^@~]+))?", re.DOTALL)
+_TOKEN = re.compile(r"(?P<name>.+)@(?P<revision>[0-9]{1,19})(?:~(?P<instant>[^@~]+))?", re.DOTALL)
 _TOKENS = "a token as weather@41 or weather@41~2026-01-31T12:00:00Z"
 _PROBES = 16
 """How many events one step of the search for a time looks at: five steps for a million."""
@@ -43,11 +43,11 @@ class Moment(NamedTuple):
 
     def __str__(self) -> str:
         """The token."""
-        at = f"~{self.instant:%Y-%m-%dT%H:%M:%S.%fZ}" if self.pinned else ""
-        return f"{name_of(self.stream)}@{self.revision}{at}"
+        at = self.instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return f"{name_of(self.stream)}@{self.revision}{f'~{at}' if self.pinned else ''}"
 
 
-NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC)
+NOTHING_YET = datetime.min.replace(tzinfo=UTC)
 """The instant of revision 0, where nothing is there to expire."""
 
 
@@ -144,7 +144,7 @@ class Moments:
         moment = self.of_revision(revision)
         if instant is None:
             return moment
-        if not moment.instant <= instant <= self._now().instant:
+        if (revision and instant < moment.instant) or instant > self._now().instant:
             allowed = f"a token with a time from {moment.instant.isoformat()}, its revision's, to now"
             raise InvalidArgumentError("moment", token, allowed)
         return moment._replace(instant=instant, pinned=True)
@@ -159,6 +159,7 @@ def parse_token(token: str) -> tuple[str, int, datetime | None]:
         instant = found["instant"] and arguments.utc(datetime.fromisoformat(found["instant"]))
     except (ValueError, OverflowError):
         raise InvalidArgumentError("moment", token, _TOKENS) from None
+    check_id("moment", found["name"].removeprefix(f"{ROOT_RUN_PARTITION}:"))
     return stream_named(found["name"]), int(found["revision"]), instant or None
 
 
