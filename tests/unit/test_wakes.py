@@ -96,6 +96,7 @@ class Scripted(Lookout):
         return self._thread
 
     def close(self) -> None:
+        self._ended.set()
         self.tells.put(None)
         super().close()
 
