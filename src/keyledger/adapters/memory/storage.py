@@ -92,7 +92,8 @@ class MemoryStorage:
 
     def quota_at(self, stream: str, revision: int) -> int | None:
         with self.recorder.locked():
-            changed = [each for each in self.events(stream, 0, revision) if isinstance(each, QuotaChanged)]
+            events = self.events(stream, 0, revision) if revision else ()
+            changed = [each for each in events if isinstance(each, QuotaChanged)]
             return changed[-1].max_bytes if changed else None
 
     def commit(self, commit: Commit) -> None:
