@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import compress, product
 
 from keyledger.adapters.postgres.statements import RUN_SQL, SQL
+from keyledger.adapters.sql.statements import narrowed
 
 EVERY = asdict(SQL) | asdict(RUN_SQL)
 
@@ -83,3 +87,10 @@ OFF_PATH = {
 
 HOT = {name: text for name, text in EVERY.items() if not any(name in names for names in OFF_PATH.values())}
 """What get, set, delete, increment, batch, list, history and usage execute, and what runs do."""
+
+
+def narrowings(text: str) -> Iterator[str]:
+    """What a statement becomes by each choice of its conditions; itself, if it has none."""
+    names = re.findall(r" -- if (\w+)\n", text)
+    for chosen in product((True, False), repeat=len(names)):
+        yield narrowed(text, frozenset(compress(names, chosen)))

@@ -20,9 +20,10 @@ from keyledger.adapters.postgres.storage import PostgresStorage
 from keyledger.domain.audit.records import RunInfo, RunLog, RunStats
 from keyledger.domain.run import Purge, RecordReads, run_stream
 from keyledger.domain.scope import partition_stream
-from tests.integration.hot_path import EVERY, HOT, LEASING
+from tests.integration.hot_path import EVERY, HOT, LEASING, narrowings
 
 NAMES = {text: name for name, text in EVERY.items()}
+NAMES |= {text: name for name in HOT for text in narrowings(HOT[name])}
 PARTITIONS = 12
 THREADS = 8
 RUNS = 8
@@ -98,6 +99,7 @@ def use(ledgers: list[keyledger.Ledger], number: int) -> None:
         kv.set("shared", turn, scope="root_run:r-0")
         kv.list(prefix="a")
         kv.history("n")
+        kv.history("n", operation="increment", run_id="r-1")
         kv.usage()
 
 

@@ -16,7 +16,8 @@ import pytest
 
 import keyledger
 from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES
-from keyledger.adapters.sql.run_statements import RunStatements, conditions, narrowed
+from keyledger.adapters.sql.run_statements import RunStatements, conditions
+from keyledger.adapters.sql.statements import narrowed
 from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE
 from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.run import TERMINAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -65,10 +66,32 @@ class AsyncPartition(AsyncTravel):
         return await self._threads.read(listed)
 
     async def history(
-        self, key: str, *, scope: str = SKILL, limit: int = arguments.DEFAULT_PAGE, before: int | None = None
+        self,
+        key: str,
+        *,
+        scope: str = SKILL,
+        limit: int = arguments.DEFAULT_PAGE,
+        before: int | None = None,
+        operation: str | None = None,
+        actor: str | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Page[Version]:
         """As ``Partition.history``."""
-        return await self._threads.read(partial(self._kv.history, key, scope=scope, limit=limit, before=before))
+        history = partial(
+            self._kv.history,
+            key,
+            scope=scope,
+            limit=limit,
+            before=before,
+            operation=operation,
+            actor=actor,
+            run_id=run_id,
+            since=since,
+            until=until,
+        )
+        return await self._threads.read(history)
 
     async def readers(
         self,
@@ -87,9 +110,30 @@ class AsyncPartition(AsyncTravel):
         """As ``Partition.scan``, for ``async for``."""
         return self._threads.iterate(self._kv.scan(scope=scope, prefix=prefix, after=after))
 
-    def scan_history(self, key: str, *, scope: str = SKILL, before: int | None = None) -> AsyncIterator[Version]:
+    def scan_history(
+        self,
+        key: str,
+        *,
+        scope: str = SKILL,
+        before: int | None = None,
+        operation: str | None = None,
+        actor: str | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Version]:
         """As ``Partition.scan_history``, for ``async for``."""
-        return self._threads.iterate(self._kv.scan_history(key, scope=scope, before=before))
+        versions = self._kv.scan_history(
+            key,
+            scope=scope,
+            before=before,
+            operation=operation,
+            actor=actor,
+            run_id=run_id,
+            since=since,
+            until=until,
+        )
+        return self._threads.iterate(versions)
 
     async def usage(self, *, scope: str = SKILL) -> Usage:
         """As ``Partition.usage``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyledger.adapters.conformance.concurrency import ConcurrencyContract
 from keyledger.adapters.conformance.exporting import ExportContract
+from keyledger.adapters.conformance.history_filters import HistoryFilterContract
 from keyledger.adapters.conformance.housekeeping import HousekeepingContract
 from keyledger.adapters.conformance.importing import ImportContract
 from keyledger.adapters.conformance.keys import KeyContract
@@ -22,11 +23,13 @@ from keyledger.adapters.conformance.run_writes import RunWriteContract
 from keyledger.adapters.conformance.runs import RunContract
 from keyledger.adapters.conformance.sweeping import SweepingContract
 from keyledger.adapters.conformance.time import TimeContract
+from keyledger.adapters.conformance.time_travel import TimeTravelContract
 from keyledger.adapters.conformance.watching import WatchContract
 
 
 class LedgerContract(
     KeyContract,
+    HistoryFilterContract,
     TimeContract,
     QuotaContract,
     RequestContract,
@@ -46,6 +49,7 @@ class LedgerContract(
     RunRaceContract,
     SweepingContract,
     LineageContract,
+    TimeTravelContract,
     WatchContract,
 ):
     """All of it. Give it a fixture ``reopen``, and an adapter's test file is six lines."""
