@@ -222,13 +222,13 @@ class ScopeAccessError(RefusedError):
 
 
 class KeyNotFoundError(KeyledgerError):
-    """A key that was asked for by name does not exist (or has expired)."""
+    """A key that was asked for by name does not exist (or has expired); ``at`` names the past moment, if it is one."""
 
     code = "not_found"
 
-    def __init__(self, key: str, scope: str) -> None:
-        self.key, self.scope = key, scope
-        super().__init__(f"no key {key!r} in scope {scope!r}")
+    def __init__(self, key: str, scope: str, at: str | None = None) -> None:
+        self.key, self.scope, self.at = key, scope, at
+        super().__init__(f"no key {key!r} in scope {scope!r}" + (f" at {at}" if at else ""))
 
 
 class RevisionNotFoundError(KeyledgerError):

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from keyledger.adapters.cli.key_output import print_versions
 from keyledger.adapters.cli.output import (
     NUMBER,
     count,
@@ -24,7 +25,6 @@ from keyledger.adapters.cli.output import (
     shown,
     table,
     ttl,
-    versions_table,
 )
 from keyledger.adapters.cli.run_output import drawn
 from keyledger.adapters.cli.run_tree import branches
@@ -128,7 +128,7 @@ def tell_end(ledger: Ledger, calls: Sequence[Call], url: str) -> None:
     out().print(_values(ledger, calls))
     partition, key = STORY_KEY
     _heading(f"The history of {key}", "each change is an event: by whom, in which run")
-    out().print(versions_table(ledger.partition(partition).history(key), _clock))
+    print_versions(ledger.partition(partition).history(key), _clock)
     _heading("Who called whom", "each run with its time, its tokens and what it wrote")
     tree = branches(ledger.runs.tree(STORY_RUN))
     writes = ledger.runs.count_writes([run.id for run, _, _ in tree])

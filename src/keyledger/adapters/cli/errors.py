@@ -1,9 +1,9 @@
 """Where every error of a command ends: one line on stderr, and the exit status that says of what kind it was.
 
-0    done                              4    the storage is in the way, or something is not configured
-1    the key or run was not found      70   a bug in keyledger
-2    the command was not understood    130  interrupted
-3    refused by a rule of the ledger   141  whoever read the output has gone
+0    done                                    4    the storage is in the way, or something is not configured
+1    the key, run or revision was not found  70   a bug in keyledger
+2    the command was not understood          130  interrupted
+3    refused by a rule of the ledger         141  whoever read the output has gone
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from keyledger.domain.errors import (
     InvalidArgumentError,
     KeyNotFoundError,
     NotConfiguredError,
+    PredicateError,
     RefusedError,
+    RevisionNotFoundError,
     RunNotFoundError,
     StorageError,
 )
@@ -31,7 +33,9 @@ INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (KeyNotFoundError, 1),
     (RunNotFoundError, 1),
+    (RevisionNotFoundError, 1),
     (InvalidArgumentError, 2),
+    (PredicateError, 2),
     (RefusedError, 3),
     (NotConfiguredError, 4),
     (StorageError, 4),

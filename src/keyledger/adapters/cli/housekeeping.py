@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from keyledger.adapters.cli import options as opt
-from keyledger.adapters.cli.keys import DEFAULT_PARTITION
+from keyledger.adapters.cli.moments import readable
 from keyledger.adapters.cli.output import (
     count,
     out,
@@ -21,23 +21,29 @@ from keyledger.adapters.cli.output import (
 )
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.arguments import DEFAULT_PAGE
+from keyledger.domain.past.view import View
 from keyledger.domain.records import RebuildReport
-from keyledger.domain.scope import SKILL
 
 app = typer.Typer()
 
 
 @command(app, "usage")
 def show_usage(
-    session: Session, *, partition: opt.Partition = DEFAULT_PARTITION, scope: opt.Scope = SKILL
+    session: Session,
+    *,
+    at: opt.At = None,
+    partition: opt.PartitionThen = None,
+    scope: opt.ScopeThen = None,
 ) -> None:
     """Show the bytes and keys of a partition against its quota; with --scope root_run:ID, of that tree."""
     with session.open(create=False) as ledger:
-        usage = ledger.partition(partition).usage(scope=scope)
+        source, place = readable(ledger, at, partition, scope)
+        usage = source.usage() if isinstance(source, View) else source.usage(scope=place.scope)
     if session.as_json:
-        print_json({"partition": partition, "scope": scope} | asdict(usage))
+        print_json({"partition": place.partition, "scope": place.scope} | asdict(usage))
         return
-    where = printable(scope if scope.startswith("root_run:") else partition)
+    tree = place.scope.startswith("root_run:")
+    where = printable(str(source) if isinstance(source, View) else place.scope if tree else place.partition)
     quota = "without a quota" if usage.max_bytes is None else f"of {usage.max_bytes:,}"
     say(f"{where}: {usage.used_bytes:,} bytes {quota}, {count(usage.live_keys, 'key')}")
     if usage.max_bytes is not None:

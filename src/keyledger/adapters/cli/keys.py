@@ -1,4 +1,4 @@
-"""Commands on keys: set, get, list, delete, incr, history."""
+"""Commands on keys: set, get, list, delete, incr."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ import typer
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.lines import STANDARD_INPUT, standard_input
+from keyledger.adapters.cli.listing import Wanted, print_list
+from keyledger.adapters.cli.moments import DEFAULT_PARTITION, readable
 from keyledger.adapters.cli.output import (
     described,
-    entries_table,
-    out,
-    print_all,
     print_json,
     printable,
     remark,
     say,
     to_json,
-    versions_table,
 )
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.arguments import DEFAULT_PAGE
 from keyledger.domain.errors import InvalidArgumentError, KeyNotFoundError, ValueSerializationError
+from keyledger.domain.past.view import View
 from keyledger.domain.records import Entry
 from keyledger.domain.scope import SKILL
 from keyledger.domain.values import JSONValue, parse_json
 
-DEFAULT_PARTITION = "default"
 _LONGEST_SAMPLE = 40
 
 app = typer.Typer()
@@ -69,47 +67,37 @@ def get_key(
     session: Session,
     key: opt.Key,
     *,
-    partition: opt.Partition = DEFAULT_PARTITION,
-    scope: opt.Scope = SKILL,
+    at: opt.At = None,
+    partition: opt.PartitionThen = None,
+    scope: opt.ScopeThen = None,
 ) -> None:
     """Print the value of KEY, as JSON text. Exit status 1 if there is none."""
     with session.open(create=False) as ledger:
-        entry = ledger.partition(partition).get(key, scope=scope)
+        source, place = readable(ledger, at, partition, scope)
+        entry = source.get(key, scope=place.scope)
     if entry is None:
-        raise KeyNotFoundError(key, scope)
-    _print_value(session, entry)
+        raise KeyNotFoundError(key, place.scope, str(source) if isinstance(source, View) else None)
+    print_value(session, entry)
 
 
 @command(app, "list")
 def list_keys(
     session: Session,
     *,
+    at: opt.At = None,
     prefix: opt.Prefix = "",
     limit: opt.Limit = DEFAULT_PAGE,
     after: opt.After = "",
     everything: opt.All = False,
-    partition: opt.Partition = DEFAULT_PARTITION,
-    scope: opt.Scope = SKILL,
+    partition: opt.PartitionThen = None,
+    scope: opt.ScopeThen = None,
 ) -> None:
     """List keys and their values, in the order of the keys."""
-    none = f"no keys in scope {printable(scope)} of partition {printable(partition)}"
     with session.open(create=False) as ledger:
-        kv = ledger.partition(partition)
-        if everything:
-            entries = kv.scan(scope=scope, prefix=prefix, after=after)
-            if not print_all("entries", entries, entries_table, as_json=session.as_json):
-                say(none, "dim")
-            return
-        page = kv.list(scope=scope, prefix=prefix, limit=limit, after=after)
-    if session.as_json:
-        print_json({"entries": page.items, "next": page.next})
-        return
-    if page.items:
-        out().print(entries_table(page))
-    else:
-        say(none, "dim")
-    if page.next is not None:
-        say(f"there are more: --after {shlex.quote(printable(str(page.next)))}", "dim")
+        source, place = readable(ledger, at, partition, scope)
+        where = str(source) if isinstance(source, View) else f"partition {place.partition}"
+        wanted = Wanted(place.scope, prefix, limit, after, everything)
+        print_list(source, wanted, where, as_json=session.as_json)
 
 
 @command(app, "delete")
@@ -160,39 +148,11 @@ def increment_key(
             if_revision=if_revision,
             request_id=request_id,
         )
-    _print_value(session, entry)
+    print_value(session, entry)
 
 
-@command(app, "history")
-def show_history(
-    session: Session,
-    key: opt.Key,
-    *,
-    limit: opt.Limit = DEFAULT_PAGE,
-    before: Annotated[int | None, typer.Option("--before", help="Only revisions below this.")] = None,
-    everything: opt.All = False,
-    partition: opt.Partition = DEFAULT_PARTITION,
-    scope: opt.Scope = SKILL,
-) -> None:
-    """Show every version of KEY, newest first: what, when, by whom, in which run."""
-    with session.open(create=False) as ledger:
-        kv = ledger.partition(partition)
-        page = kv.history(key, scope=scope, limit=1 if everything else limit, before=before)
-        if everything and page.items:
-            versions = kv.scan_history(key, scope=scope, before=before)
-            print_all("versions", versions, versions_table, as_json=session.as_json)
-            return
-    if not page.items and before is None:
-        raise KeyNotFoundError(key, scope)
-    if session.as_json:
-        print_json({"versions": page.items, "next": page.next})
-        return
-    out().print(versions_table(page))
-    if page.next is not None:
-        say(f"there are more: --before {page.next}", "dim")
-
-
-def _print_value(session: Session, entry: Entry) -> None:
+def print_value(session: Session, entry: Entry) -> None:
+    """Print what a key holds; for programs the whole entry."""
     if session.as_json:
         print_json(entry)
     else:

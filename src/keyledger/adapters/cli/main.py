@@ -10,16 +10,21 @@ from typing import Annotated
 import typer
 
 from keyledger.adapters.cli import (
+    bisecting,
     demo,
     exec,  # noqa: A004 - a module
     exporting,
+    history,
     housekeeping,
     importing,
     keys,
+    past,
     project,
+    restoring,
     runs,
     schema,
     sweeping,
+    watching,
 )
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.errors import Commands
@@ -31,7 +36,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (keys, housekeeping, sweeping, project, exporting, importing, exec, schema, demo):
+_PARTS = (
+    *(keys, history, past, restoring, bisecting, watching),
+    *(housekeeping, sweeping, project, exporting, importing, exec, schema, demo),
+)
+for part in _PARTS:
     app.add_typer(part.app)
 app.add_typer(runs.app, name="runs")
 

@@ -13,6 +13,20 @@ File = Annotated[
 
 Partition = Annotated[str, typer.Option("--partition", "-p", help="The namespace that the key lives in.")]
 Scope = Annotated[str, typer.Option("--scope", help="skill, user:ID, run:ID or root_run:ID.")]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="MOMENT", help="As of then: a revision, time, age or token.")
+]
+Moment = Annotated[
+    str | None,
+    typer.Argument(metavar="MOMENT", help="A revision, time, age as 2h, or token; now.", show_default=False),
+]
+PartitionThen = Annotated[
+    str | None,
+    typer.Option("--partition", "-p", help="The namespace; unless given, that of a token, else default."),
+]
+ScopeThen = Annotated[
+    str | None, typer.Option("--scope", help="skill (unless given), user:ID, run:ID or root_run:ID.")
+]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who does it, for the history.")]
 RunId = Annotated[str | None, typer.Option("--run-id", help="The run in which it is done, for the history.")]
 Ttl = Annotated[float | None, typer.Option("--ttl", help="Seconds until the entry expires; never unless given.")]
@@ -37,3 +51,4 @@ UrlAfter = Annotated[str | None, typer.Option("--url", help=f"The ledger: {_LEDG
 """The same after the command, where the environment must not overrule what stands before it."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+TIME = "A time with an offset, as 2026-11-21T14:00:00Z, or an age: 90s, 15m, 2h, 7d, 4w."

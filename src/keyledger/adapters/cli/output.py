@@ -7,7 +7,7 @@ can play tricks on a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -51,20 +51,30 @@ def print_json(document: Any) -> None:
     typer.echo(to_json(document))
 
 
-def print_all(name: str, items: Iterable[T], table: Callable[[Page[T]], Table], *, as_json: bool) -> bool:
-    """Print items bit by bit: one document ``{name: [items], "next": null}``, or tables; false for no table."""
+def print_all(
+    name: str,
+    items: Iterable[T],
+    show: Callable[[Page[T]], None],
+    *,
+    as_json: bool,
+    head: Mapping[str, Any] | None = None,
+) -> bool:
+    """Print items bit by bit: one document ``{name: [items], "next": null}``, or as ``show`` does; false for none.
+
+    ``head`` is what the document begins with.
+    """
     if as_json:
-        _print_items(name, items)
+        _print_items(name, items, head or {})
         return True
     printed = False
     for some in _some(items):
-        out().print(table(Page(tuple(some))))
+        show(Page(tuple(some)))
         printed = True
     return printed
 
 
-def _print_items(name: str, items: Iterable[Any]) -> None:
-    before = f'{{"{name}":['.encode()
+def _print_items(name: str, items: Iterable[Any], head: Mapping[str, Any]) -> None:
+    before = to_json({**head, name: []})[:-2]
     for some in _some(items):
         typer.echo(before + b",".join(map(to_json, some)), nl=False)
         before = b","
@@ -98,12 +108,26 @@ def printable(text: str) -> str:
 
 def shown(value: JSONValue) -> Text:
     """A value's JSON text for a table's cell: on one line, shortened to the width that is there."""
-    return Text(printable(orjson.dumps(value).decode()), no_wrap=True, overflow="ellipsis")
+    return Text(json_text(value), no_wrap=True, overflow="ellipsis")
+
+
+def json_text(value: JSONValue) -> str:
+    """A value's JSON text, whole."""
+    return printable(orjson.dumps(value).decode())
 
 
 def line(console: Console, *parts: tuple[str, str]) -> None:
     """Print pieces of text with their styles on one line, however wide the terminal is."""
     console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def print_line(text: Text, *, short: bool) -> None:
+    """Print a line whole, or if it may be ``short`` and a terminal is too narrow, its beginning."""
+    console = out()
+    if short and console.is_terminal:
+        console.print(text, no_wrap=True, overflow="ellipsis")
+    else:
+        console.print(text, soft_wrap=True)
 
 
 def say(text: str, style: str = "") -> None:
@@ -153,47 +177,21 @@ def described(entry: Entry) -> str:
     return f"revision {entry.revision}, {count(entry.size, 'byte')}{by}{run}{left}"
 
 
-def entries_table(entries: Page[Entry]) -> Table:
-    """Keys with their values, shortened to the terminal's width."""
-    made = table("key", "value", ("rev", NUMBER), ("ttl", NUMBER), "by", "run")
-    for entry in entries:
-        made.add_row(
-            Text(printable(entry.key), "cyan"),
-            shown(entry.value),
-            str(entry.revision),
-            ttl(entry),
-            Text(printable(entry.changed_by or "")),
-            Text(printable(entry.run_id or "")),
-        )
-    return made
-
-
-_OPERATION_STYLES = {"delete": "red", "expire": "yellow", "partition_deleted": "red"}
-
-
 def operation(version: Version) -> Text:
     """What happened, in its colour."""
-    return Text(version.operation, _OPERATION_STYLES.get(version.operation, "green"))
+    style = "yellow" if version.operation == "expire" else "red" if ended(version) else "green"
+    origin = version.restored_from if version.copied_from is None else version.copied_from
+    return Text(version.operation if origin is None else f"{version.operation} from {origin}", style)
+
+
+def ended(version: Version) -> bool:
+    """Whether a version is the end of its key: a JSON value has one byte at least."""
+    return version.size == 0
 
 
 def held(version: Version) -> Text:
     """What the key held afterwards; empty where it ended."""
-    return Text("") if version.operation in _OPERATION_STYLES else shown(version.value)
-
-
-def versions_table(versions: Page[Version], time: Callable[[datetime], str] = moment) -> Table:
-    """A key's versions; times in UTC."""
-    made = table(("rev", NUMBER), ("when (UTC)", ONE_LINE), ("what", ONE_LINE), "value", "by", "run")
-    for version in versions:
-        made.add_row(
-            str(version.revision),
-            time(version.recorded_at),
-            operation(version),
-            held(version),
-            Text(printable(version.changed_by or "")),
-            Text(printable(version.run_id or "")),
-        )
-    return made
+    return Text("") if ended(version) else shown(version.value)
 
 
 def usage_bar(usage: Usage, width: int = 20) -> RenderableType:

@@ -18,6 +18,7 @@ from keyledger.adapters.cli.output import (
     ONE_LINE,
     count,
     held,
+    json_text,
     moment,
     operation,
     out,
@@ -26,6 +27,7 @@ from keyledger.adapters.cli.output import (
     table,
 )
 from keyledger.adapters.cli.run_tree import Branch
+from keyledger.adapters.cli.tables import UNBOUNDED
 from keyledger.domain.audit.records import Run, RunLog, RunRead, RunWrite
 from keyledger.domain.records import Page
 
@@ -38,7 +40,6 @@ _STATUS_STYLES = {
 }
 _LOG_STYLES = {"step": "dim", "tool_call": "cyan", "tool_result": "green"}
 FAILED = "bold red"
-UNBOUNDED = 10_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -163,7 +164,7 @@ def run_card(run: Run, chain: Sequence[Run], writes: int, now: datetime) -> Tabl
     if tokens(run):
         made.add_row("tokens", _tokens(run))
     made.add_row("did", f"{count(run.tool_calls_count, 'tool call')}, {count(writes, 'write')}")
-    made.add_row("inputs", Text(_json(run.inputs)))
+    made.add_row("inputs", Text(json_text(dict(run.inputs))))
     if run.output:
         made.add_row("output", _lines(run.output))
     if run.error:
@@ -190,10 +191,6 @@ def _tokens(run: Run) -> str:
     return ", ".join(f"{number:,} {what}" for number, what in counted if number)
 
 
-def _json(value: Any) -> str:
-    return printable(orjson.dumps(value).decode())
-
-
 def _lines(text: str, style: str = "") -> Text:
     """Text of an agent, its line breaks kept."""
     return Text("\n".join(map(printable, text.splitlines())), style)
@@ -218,7 +215,7 @@ def _payload(log: RunLog, *, full: bool) -> Text:
     if full:
         indented = orjson.dumps(log.payload, option=orjson.OPT_INDENT_2).decode()
         return _lines(indented, FAILED if failed else "")
-    return Text(_json(log.payload), FAILED) if failed else shown(dict(log.payload))
+    return Text(json_text(dict(log.payload)), FAILED) if failed else shown(dict(log.payload))
 
 
 # ---------------------------------------------------------------------------------------------- trees

@@ -13,11 +13,10 @@ from rich.table import Table
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.following import pause, until_stopped
-from keyledger.adapters.cli.keys import DEFAULT_PARTITION
+from keyledger.adapters.cli.moments import DEFAULT_PARTITION
 from keyledger.adapters.cli.output import out, print_all, print_json, printable, remark, say
 from keyledger.adapters.cli.run_news import news_document, print_news
 from keyledger.adapters.cli.run_output import (
-    UNBOUNDED,
     drawn,
     readers_table,
     reads_table,
@@ -28,6 +27,7 @@ from keyledger.adapters.cli.run_output import (
 )
 from keyledger.adapters.cli.run_tree import branches
 from keyledger.adapters.cli.session import Session, command
+from keyledger.adapters.cli.tables import UNBOUNDED
 from keyledger.adapters.cli.times import time_or_age
 from keyledger.adapters.clock import SystemClock
 from keyledger.domain import arguments
@@ -45,7 +45,6 @@ T = TypeVar("T")
 app = typer.Typer()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
-_TIME = "A time with an offset, as 2026-11-21T14:00:00Z, or an age: 90s, 15m, 2h, 7d, 4w."
 
 
 @app.callback(invoke_without_command=True)
@@ -65,7 +64,7 @@ def list_runs(
     channel: Annotated[str, typer.Option("--channel", help="Only from this channel.")] = "",
     top_level: Annotated[bool, typer.Option("--top-level", help="Only those that no run called.")] = False,
     dry_runs: Annotated[bool, typer.Option("--include-dry-run", help="Dry runs too.")] = False,
-    since: Annotated[str | None, typer.Option("--since", help=f"Started at or after this. {_TIME}")] = None,
+    since: Annotated[str | None, typer.Option("--since", help=f"Started at or after this. {opt.TIME}")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Started before this.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="The most runs to show, 1 to 500.")] = DEFAULT_RUNS,
     offset: Annotated[int, typer.Option("--offset", help="How many to leave out at the top.")] = 0,
@@ -196,7 +195,8 @@ def _print_pages(
     everything: bool,
 ) -> None:
     if everything:
-        if not print_all(name, _items(read, after), table, as_json=session.as_json):
+        items = _items(read, after)
+        if not print_all(name, items, lambda page: out().print(table(page)), as_json=session.as_json):
             say(f"no {name}", "dim")
         return
     page = read(limit=limit, after=after)
@@ -223,7 +223,7 @@ def _items(read: Callable[..., Page[T]], after: str) -> Iterator[T]:
 def tail_runs(
     session: Session,
     *,
-    since: Annotated[str | None, typer.Option("--since", help=f"Begin there, not now. {_TIME}")] = None,
+    since: Annotated[str | None, typer.Option("--since", help=f"Begin there, not now. {opt.TIME}")] = None,
     run_id: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
 ) -> None:
     """Show new runs, log lines and ends of runs as any process writes them, until Ctrl-C.

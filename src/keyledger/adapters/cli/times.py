@@ -12,18 +12,18 @@ LONGEST_INTERVAL = timedelta(days=365)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhdw])", re.ASCII)
-_DURATIONS = "a number and a unit: 90s, 15m, 2h, 7d or 4w"
+DURATIONS = "a number and a unit: 90s, 15m, 2h, 7d or 4w"
 
 
 def duration(field: str, text: str) -> timedelta:
     """``15m`` as a time span; InvalidArgumentError unless it is of that form."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise InvalidArgumentError(field, text, _DURATIONS)
+        raise InvalidArgumentError(field, text, DURATIONS)
     try:
         return timedelta(**{_UNITS[found[2]]: float(found[1])})
     except OverflowError:
-        raise InvalidArgumentError(field, text, f"{_DURATIONS}, less than {timedelta.max.days} days") from None
+        raise InvalidArgumentError(field, text, f"{DURATIONS}, less than {timedelta.max.days} days") from None
 
 
 def interval_of(field: str, text: str) -> float:
@@ -43,5 +43,5 @@ def time_or_age(field: str, text: str | None, now: datetime) -> datetime | None:
             return now - duration(field, text)
         return arguments.utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError, InvalidArgumentError):
-        allowed = f"a time with an offset, as 2026-11-21T14:00:00Z, or an age: {_DURATIONS}"
+        allowed = f"a time with an offset, as 2026-11-21T14:00:00Z, or an age: {DURATIONS}"
         raise InvalidArgumentError(field, text, allowed) from None
