@@ -175,8 +175,8 @@ def error_classes() -> list[type[errors.KeyledgerError]]:
 
 
 def methods_of(owner: type) -> Iterator[tuple[str, Any]]:
-    for name, member in vars(owner).items():
-        if not name.startswith("_") and inspect.isfunction(member):
+    for name, member in inspect.getmembers_static(owner, inspect.isfunction):
+        if not name.startswith("_") and not member.__name__.startswith("_"):
             yield name, member
 
 
@@ -221,7 +221,13 @@ def test_every_public_name_is_in_the_reference(name: str) -> None:
     ("owner", "name"),
     [
         (owner, name)
-        for owner in (keyledger.Ledger, keyledger.Partition, keyledger.PendingBatch, keyledger.Runs)
+        for owner in (
+            keyledger.Ledger,
+            keyledger.Partition,
+            keyledger.View,
+            keyledger.PendingBatch,
+            keyledger.Runs,
+        )
         for name, _ in methods_of(owner)
         if name != "reset_after_fork"  # called by the interpreter
     ],
