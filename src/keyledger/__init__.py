@@ -52,6 +52,7 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.past.replay_report import ReplayDifference, ReplayReport, Sandbox
 from keyledger.domain.past.view import View
 from keyledger.domain.past.watch import Watch
 from keyledger.domain.records import (
@@ -142,6 +143,8 @@ __all__ = [
     "RecordedRun",
     "Recorder",
     "RefusedError",
+    "ReplayDifference",
+    "ReplayReport",
     "RequestIdReusedError",
     "RevisionConflictError",
     "RevisionNotFoundError",
@@ -156,6 +159,7 @@ __all__ = [
     "RunStats",
     "RunWrite",
     "Runs",
+    "Sandbox",
     "ScopeAccessError",
     "Sink",
     "StorageError",

@@ -18,6 +18,8 @@ from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Partition, open_partition
 from keyledger.domain.past.forks import Forks
+from keyledger.domain.past.replay import Replay
+from keyledger.domain.past.replay_report import ReplayReport
 from keyledger.domain.ports import Clock, JSONCodec, Projector, StreamHead
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport, Usage
 from keyledger.domain.scope import (
@@ -170,6 +172,31 @@ class Ledger:
         """
         named = None if partition_id is None else partition_stream(partition_id)
         return Exporter(self._engine, current=current, progress=progress).lines(named)
+
+    def replay(
+        self,
+        run_id: str,
+        into: str,
+        *,
+        actor: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ReplayReport:
+        """Do again what a run wrote, in forks of what it started from, and compare what it read.
+
+        It ends with the first read that gives another value than it gave the run, or the first increment or delete
+        that comes to something else; the forks stay as they are then. They bear the run's times, moved so that its
+        last step is now. What was recorded of the run, and what it acted on, does not change.
+
+        The partition ``into`` stands in for the run's own, ``into/<id>`` for each other that it wrote or read, the
+        dispatch tree ``into`` for its tree. The forks are made by ``actor``, and no write there is the run's.
+        ``progress`` is told the steps done so far and in all.
+
+        Raises:
+            RunNotFoundError: neither the audit of runs nor any history knows the run.
+            PartitionExistsError: what is to stand in for a partition was used before.
+            GlobalQuotaExceededError: the forks, or what is written there, do not fit.
+        """
+        return Replay(self._engine, run_id, into, actor).run(progress)
 
     def sweep(
         self,

@@ -15,6 +15,7 @@ from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
+from keyledger.domain.past.replay_report import ReplayReport
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
 from keyledger.domain.sweeper import RUN_KEYS_RETENTION
 
@@ -118,20 +119,28 @@ class AsyncLedger:
         sweep = partial(self._ledger.sweep, limit=limit, run_keys_after=run_keys_after, runs_after=runs_after)
         return await self._threads.work(sweep)
 
+    async def replay(
+        self,
+        run_id: str,
+        into: str,
+        *,
+        actor: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ReplayReport:
+        """As ``Ledger.replay``; ``progress`` is called in another thread. Cancelled, it ends after a step."""
+        cancelled = Event()
+        step = _step(cancelled, progress)
+        replay = partial(self._ledger.replay, run_id, into, actor=actor, progress=step)
+        return await self._threads.work(replay, cancelled)
+
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
         """As ``Ledger.rebuild``; ``progress`` is called in another thread.
 
         Cancelled, it leaves the partition that it is at as it was; those before it are rebuilt.
         """
         cancelled = Event()
-
-        def step(done: int, total: int) -> None:
-            if cancelled.is_set():
-                raise _StoppedError
-            if progress is not None:
-                progress(done, total)
-
-        return await self._threads.work(partial(self._ledger.rebuild, progress=step), cancelled)
+        rebuild = partial(self._ledger.rebuild, progress=_step(cancelled, progress))
+        return await self._threads.work(rebuild, cancelled)
 
     async def close(self) -> None:
         """As ``Ledger.close``: what was begun is finished; who waits for more gets LedgerClosedError."""
@@ -154,3 +163,15 @@ def _until(cancelled: Event, lines: Iterable[str]) -> Iterator[str]:
         if cancelled.is_set():
             raise _StoppedError
         yield line
+
+
+def _step(cancelled: Event, progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+    """A progress that ends what goes on once it is cancelled."""
+
+    def step(done: int, total: int) -> None:
+        if cancelled.is_set():
+            raise _StoppedError
+        if progress is not None:
+            progress(done, total)
+
+    return step

@@ -11,6 +11,7 @@ from keyledger.adapters.conformance.keys import KeyContract
 from keyledger.adapters.conformance.lineage import LineageContract
 from keyledger.adapters.conformance.quotas import QuotaContract
 from keyledger.adapters.conformance.races import RaceContract
+from keyledger.adapters.conformance.replaying import ReplayContract
 from keyledger.adapters.conformance.requests import RequestContract
 from keyledger.adapters.conformance.run_arguments import RunArgumentContract
 from keyledger.adapters.conformance.run_listing import RunListingContract
@@ -49,6 +50,7 @@ class LedgerContract(
     RunRaceContract,
     SweepingContract,
     LineageContract,
+    ReplayContract,
     TimeTravelContract,
     WatchContract,
 ):
