@@ -21,7 +21,7 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.partition import PartitionEvent
 from keyledger.domain.run import run_stream
-from keyledger.domain.scope import ROOT_RUN_PARTITION, check_id, name_of, stream_named
+from keyledger.domain.scope import check_id, name_of, stream_named
 from keyledger.domain.values import MAX_INTEGER
 
 MomentLike: TypeAlias = int | datetime | str
@@ -52,29 +52,27 @@ NOTHING_YET = datetime.min.replace(tzinfo=UTC)
 
 
 class Moments:
-    """Finds moments of one stream."""
+    """Finds moments of one stream; ``field`` is the argument that names them, for errors."""
 
-    def __init__(self, engine: Engine, stream: str) -> None:
-        self._engine, self._storage, self._stream = engine, engine.storage, stream
+    def __init__(self, engine: Engine, stream: str, field: str = "moment") -> None:
+        self._engine, self._storage, self._stream, self._field = engine, engine.storage, stream, field
 
-    def of(self, moment: MomentLike | None) -> Moment:
-        """The moment that is meant; None is now.
+    def of(self, moment: MomentLike) -> Moment:
+        """The moment that is meant.
 
         Raises:
             InvalidArgumentError: a naive time, one that has not come, or a token of another partition or of none.
             RevisionNotFoundError: a revision that is not reached yet.
         """
         match moment:
-            case None:
-                return self._now()
             case str():
                 return self._of_token(moment)
             case datetime():
-                return self._of_time(arguments.moment("moment", moment))
+                return self._of_time(arguments.moment(self._field, moment))
             case int() if not isinstance(moment, bool):
-                arguments.check_integer("moment", moment, 0)
+                arguments.check_integer(self._field, moment, 0)
                 return self.of_revision(moment)
-        raise InvalidArgumentError("moment", moment, "a revision, an aware datetime or a token")
+        raise InvalidArgumentError(self._field, moment, "a revision, an aware datetime or a token")
 
     def of_revision(self, revision: int) -> Moment:
         """The moment of a revision; RevisionNotFoundError if it is not reached yet."""
@@ -109,7 +107,7 @@ class Moments:
         if row is None:
             purged = self._storage.runs.load(run_stream(run_id)).purged
             raise RunNotFoundError(run_id, purged=purged)
-        return self._of_time(min(row.started_at, self._now().instant))
+        return self._of_time(min(row.started_at, self.now().instant))
 
     def span(self, since: datetime | None, until: datetime | None) -> range:
         """The revisions so far that were recorded at ``since`` or later, and before ``until``."""
@@ -120,15 +118,16 @@ class Moments:
 
         return range(1 if since is None else before(since) + 1, (head if until is None else before(until)) + 1)
 
-    def _now(self) -> Moment:
+    def now(self) -> Moment:
+        """What stands, pinned."""
         head = self._storage.load(self._stream, ()).state
         return Moment(self._stream, head.revision, head.effective_now(self._engine.clock.now()), pinned=True)
 
     def _of_time(self, instant: datetime) -> Moment:
-        now = self._now()
+        now = self.now()
         if instant > now.instant:
             raise InvalidArgumentError(
-                "moment", instant.isoformat(), f"a time that has come: it is {now.instant.isoformat()}"
+                self._field, instant.isoformat(), f"a time that has come: it is {now.instant.isoformat()}"
             )
         revision = _last(lambda time: time <= instant, now.revision, self._times)
         return Moment(self._stream, revision, instant, pinned=True)
@@ -138,29 +137,28 @@ class Moments:
         return {revision: _event(self._stream, found, revision).recorded_at for revision in revisions}
 
     def _of_token(self, token: str) -> Moment:
-        stream, revision, instant = parse_token(token)
+        stream, revision, instant = parse_token(token, self._field)
         if stream != self._stream:
-            raise InvalidArgumentError("moment", token, f"a token of {name_of(self._stream)!r}")
+            raise InvalidArgumentError(self._field, token, f"a token of {name_of(self._stream)!r}")
         moment = self.of_revision(revision)
         if instant is None:
             return moment
-        if (revision and instant < moment.instant) or instant > self._now().instant:
+        if (revision and instant < moment.instant) or instant > self.now().instant:
             allowed = f"a token with a time from {moment.instant.isoformat()}, its revision's, to now"
-            raise InvalidArgumentError("moment", token, allowed)
+            raise InvalidArgumentError(self._field, token, allowed)
         return moment._replace(instant=instant, pinned=True)
 
 
-def parse_token(token: str) -> tuple[str, int, datetime | None]:
+def parse_token(token: str, field: str = "moment") -> tuple[str, int, datetime | None]:
     """The stream, revision and instant that a token names; InvalidArgumentError if it is none."""
     found = _TOKEN.fullmatch(token)
     if found is None or int(found["revision"]) > MAX_INTEGER:
-        raise InvalidArgumentError("moment", token, _TOKENS)
+        raise InvalidArgumentError(field, token, _TOKENS)
     try:
         instant = found["instant"] and arguments.utc(datetime.fromisoformat(found["instant"]))
-    except (ValueError, OverflowError):
-        raise InvalidArgumentError("moment", token, _TOKENS) from None
-    check_id("moment", found["name"].removeprefix(f"{ROOT_RUN_PARTITION}:"))
-    return stream_named(found["name"]), int(found["revision"]), instant or None
+        return stream_named(found["name"]), int(found["revision"]), instant or None
+    except (ValueError, OverflowError, InvalidArgumentError):
+        raise InvalidArgumentError(field, token, _TOKENS) from None
 
 
 def _last(

@@ -61,7 +61,7 @@ class Travel(Streams):
         if run is None:
             if end is not False:
                 raise InvalidArgumentError("end", end, "given with run only")
-            return View(self._engine, self._moment(stream, moment))
+            return View(self._engine, self._moment_or_now(stream, "moment", moment))
         if moment is not None:
             raise InvalidArgumentError("moment", moment, "given without run only")
         if end is not False and end is not True:
@@ -83,7 +83,8 @@ class Travel(Streams):
         """
         stream = self._stream_of(scope)
         arguments.check_start("prefix", prefix)
-        old, new = self._of_any(stream, before), self._of_any(stream, after)
+        old = self._of_any(stream, "before", before)
+        new = self._moment_or_now(stream, "after", None) if after is None else self._of_any(stream, "after", after)
         if is_tree(old.stream) or is_tree(new.stream):
             scope = None
         return tuple(difference.changes(self._engine, old, new, scope, prefix))
@@ -94,15 +95,15 @@ class Travel(Streams):
         predicate: Predicate,
         *,
         scope: str = SKILL,
-        after: int = 0,
-        before: int | None = None,
+        after: At = 0,
+        before: At | None = None,
     ) -> Version | None:
         """The change with which ``predicate`` turned true, found in about log2(revisions) reads.
 
         It is asked about the entry under ``key`` (None where there is none), or without a key about the view, as
-        of a revision, and has to be false at revision ``after``. The answer is None if it is false at ``before``,
-        the last revision unless given. If it turned true more than once, the change is one of those. An entry
-        that expires turns with the first revision recorded later, whatever key that changed.
+        of a revision, and has to be false at that of ``after``. The answer is None if it is false at that of
+        ``before``, the last one unless given. If it turned true more than once, the change is one of those. An
+        entry that expires turns with the first revision recorded later, whatever key that changed.
 
         Raises:
             InvalidArgumentError: the predicate is true at ``after``.
@@ -112,14 +113,16 @@ class Travel(Streams):
             check_key(key)
         stream = self._open_stream(scope)
         moments = Moments(self._engine, stream)
-        high = moments.of(before).revision
-        arguments.check_integer("after", after, 0, high)
+        low = self._moment(stream, "after", after).revision
+        high = self._moment_or_now(stream, "before", before).revision
+        if low > high:
+            raise InvalidArgumentError("after", after, f"a moment not behind that of before, revision {high}")
 
         def state_at(revision: int) -> View | Entry | None:
             view = View(self._engine, moments.of_revision(revision))
             return view if key is None else view.get(key, scope=scope)
 
-        found = first_true(state_at, predicate, after, high)
+        found = first_true(state_at, predicate, low, high)
         if found is None:
             return None
         event = self._engine.storage.events_at(stream, [found]).get(found)
@@ -149,7 +152,7 @@ class Travel(Streams):
         check_key(key)
         arguments.check_revision("if_revision", if_revision)
         stream = self._open_stream(scope)
-        moment = self._moment(stream, to)
+        moment = self._moment(stream, "to", to)
         action = restore_of(self._engine.storage, moment, scope, key, if_revision)
         _, command, remember = self.writes.of(action, request_id)
         outcome = self._engine.writer.execute(stream, command, remember=remember)
@@ -162,11 +165,11 @@ class Travel(Streams):
     ) -> int:
         """Let every key under ``prefix`` be again what it was at a moment; how many keys changed.
 
-        Those of one scope, or with None of all. One transaction, exact whatever is written meanwhile: keys that came since go, others come back, each
-        as with :meth:`restore`. All of it or, where a quota refuses, nothing.
+        Those of one scope, or with None of all. One transaction, exact whatever is written meanwhile: keys that
+        came since go, others come back, each as with :meth:`restore`. All of it, or where a quota refuses nothing.
         """
         arguments.check_start("prefix", prefix)
-        moment = self._moment(self._stream_of(scope), to)
+        moment = self._moment(self._stream_of(scope), "to", to)
         action = RestoreAll(moment.revision, moment.instant, scope, prefix)
         _, command, remember = self.writes.of(action, request_id)
         plan = RestorePlan(moment, command, self._engine.clock)
@@ -198,7 +201,7 @@ class Travel(Streams):
         if begun is not None and begun.source == name_of(stream):
             moment = Moment(stream, begun.revision, begun.judged_at, pinned=True)
         else:
-            moment = self._moment(stream, at)
+            moment = self._moment_or_now(stream, "at", at)
         Fork(self._engine.storage, moment, self._engine, target, self.writes.caller).run()
         return self._sibling(into) if not is_tree(target) else self._sibling(None)
 
@@ -211,19 +214,18 @@ class Travel(Streams):
     def _stream_of(self, scope: str | None) -> str:
         return self._open_stream(SKILL if scope is None else scope)
 
-    def _moment(self, stream: str, moment: At | None) -> Moment:
-        if isinstance(moment, View):
-            moment = str(moment)
-        return Moments(self._engine, stream).of(moment)
+    def _moment(self, stream: str, field: str, moment: At) -> Moment:
+        return Moments(self._engine, stream, field).of(str(moment) if isinstance(moment, View) else moment)
 
-    def _of_any(self, stream: str, moment: At | None) -> Moment:
+    def _moment_or_now(self, stream: str, field: str, moment: At | None) -> Moment:
+        return Moments(self._engine, stream).now() if moment is None else self._moment(stream, field, moment)
+
+    def _of_any(self, stream: str, field: str, moment: At) -> Moment:
         """As :meth:`_moment`, but a token or view names its own partition."""
-        if isinstance(moment, View):
-            moment = str(moment)
-        if isinstance(moment, str):
-            stream, _, _ = parse_token(moment)
+        if isinstance(moment, str | View):
+            stream, _, _ = parse_token(str(moment), field)
             self._engine.forks.check(stream)
-        return Moments(self._engine, stream).of(moment)
+        return self._moment(stream, field, moment)
 
 
 def _target(stream: str, into: str) -> str:
