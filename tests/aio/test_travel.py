@@ -34,6 +34,13 @@ async def test_a_view_says_what_moment_is_meant(opening: Open) -> None:
         assert (restored.value, restored.revision) == (0, 4)
         assert await kv.restore_all(second) == 1
         assert [entry.value async for entry in (await kv.at()).scan()] == [1]
+        fork = await kv.fork("q", first)
+        assert (await fork.set("n", 5)).create_revision == 2
+        found = await kv.bisect(
+            "n", lambda entry: entry is not None and entry.value == 2, after=first, before=await kv.at(3)
+        )
+        assert found is not None
+        assert found.revision == 3
 
 
 @in_loop

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from keyledger.adapters.aio.batch import AsyncPendingBatch
 from keyledger.adapters.aio.threads import Threads
-from keyledger.adapters.aio.travel import AsyncTravel
+from keyledger.adapters.aio.travel import AsyncTravel, At, plain_moment
 from keyledger.adapters.aio.watch import AsyncWatch
 from keyledger.domain import arguments
 from keyledger.domain.actions import delete_action, increment_action, set_action
@@ -196,6 +196,11 @@ class AsyncPartition(AsyncTravel):
     async def set_quota(self, max_bytes: int | None, *, request_id: str | None = None) -> Usage:
         """As ``Partition.set_quota``."""
         return await self._threads.work(partial(self._kv.set_quota, max_bytes, request_id=request_id))
+
+    async def fork(self, into: str, at: At | None = None, *, scope: str = SKILL) -> AsyncPartition:
+        """As ``Partition.fork``."""
+        fork = partial(self._kv.fork, into, plain_moment(at), scope=scope)
+        return AsyncPartition(await self._threads.work(fork), self._threads)
 
     # ----------------------------------------------------------------------------------- internals
 

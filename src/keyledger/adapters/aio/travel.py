@@ -6,7 +6,7 @@ from asyncio import CancelledError
 from functools import partial
 from inspect import iscoroutinefunction
 from threading import Event
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 from keyledger.adapters.aio.threads import Threads
 from keyledger.adapters.aio.view import AsyncView
@@ -33,7 +33,7 @@ class AsyncTravel:
         self, moment: At | None = None, *, run: str | None = None, end: bool = False, scope: str = SKILL
     ) -> AsyncView:
         """As ``Partition.at``; it is awaited, as the moment is looked up."""
-        at = partial(self._kv.at, None if moment is None else _plain(moment), run=run, end=end, scope=scope)
+        at = partial(self._kv.at, plain_moment(moment), run=run, end=end, scope=scope)
         return AsyncView(await self._threads.read(at), self._threads)
 
     async def blame(
@@ -47,7 +47,7 @@ class AsyncTravel:
         self, before: At, after: At | None = None, *, scope: str | None = None, prefix: str = ""
     ) -> tuple[KeyChange, ...]:
         """As ``Partition.diff``."""
-        moments = _plain(before), None if after is None else _plain(after)
+        moments = plain_moment(before), plain_moment(after)
         diff = partial(self._kv.diff, *moments, scope=scope, prefix=prefix)
         return await self._threads.look(diff)
 
@@ -57,8 +57,8 @@ class AsyncTravel:
         predicate: Predicate,
         *,
         scope: str = SKILL,
-        after: int = 0,
-        before: int | None = None,
+        after: At = 0,
+        before: At | None = None,
     ) -> Version | None:
         """As ``Partition.bisect``; the predicate is a plain function, called in another thread.
 
@@ -74,10 +74,10 @@ class AsyncTravel:
                 raise CancelledError
             return predicate(state)  # type: ignore[arg-type]  # of the two kinds the one for this key
 
+        low, high = plain_moment(after), plain_moment(before)
+        bisect = partial(self._kv.bisect, key, asked, scope=scope, after=low, before=high)
         try:
-            return await self._threads.look(
-                partial(self._kv.bisect, key, asked, scope=scope, after=after, before=before)
-            )
+            return await self._threads.look(bisect)
         except CancelledError:
             cancelled.set()
             raise
@@ -95,7 +95,7 @@ class AsyncTravel:
     ) -> Entry | None:
         """As ``Partition.restore``."""
         restore = partial(
-            self._kv.restore, key, _plain(to), scope=scope, if_revision=if_revision, request_id=request_id
+            self._kv.restore, key, plain_moment(to), scope=scope, if_revision=if_revision, request_id=request_id
         )
         return await self._threads.work(restore)
 
@@ -103,9 +103,16 @@ class AsyncTravel:
         self, to: At, *, scope: str | None = None, prefix: str = "", request_id: str | None = None
     ) -> int:
         """As ``Partition.restore_all``."""
-        restore = partial(self._kv.restore_all, _plain(to), scope=scope, prefix=prefix, request_id=request_id)
+        restore = partial(
+            self._kv.restore_all, plain_moment(to), scope=scope, prefix=prefix, request_id=request_id
+        )
         return await self._threads.work(restore)
 
 
-def _plain(moment: At) -> travel.At:
+@overload
+def plain_moment(moment: At) -> travel.At: ...
+@overload
+def plain_moment(moment: None) -> None: ...
+def plain_moment(moment: At | None) -> travel.At | None:
+    """A moment as ``Partition`` takes it."""
     return str(moment) if isinstance(moment, AsyncView) else moment
