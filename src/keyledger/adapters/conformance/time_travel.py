@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from keyledger.adapters.conformance.bisecting import BisectContract
+from keyledger.adapters.conformance.differences import DifferenceContract
+from keyledger.adapters.conformance.forking import ForkContract
 from keyledger.adapters.conformance.past import PastContract
 from keyledger.adapters.conformance.past_moments import MomentContract
 from keyledger.adapters.conformance.past_time import PastTimeContract
+from keyledger.adapters.conformance.restoring import RestoreContract
 
 
-class TimeTravelContract(PastContract, PastTimeContract, MomentContract):
+class TimeTravelContract(
+    PastContract,
+    PastTimeContract,
+    MomentContract,
+    DifferenceContract,
+    RestoreContract,
+    BisectContract,
+    ForkContract,
+):
     """What a ledger tells of its past, and makes of it."""
