@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from types import FrameType
 from typing import TypeAlias
 
 Wait: TypeAlias = Callable[[float], bool]
 """Waits for some seconds; true, and at once, if somebody wants an end."""
+
+_LOOK_EVERY = 0.25
 
 
 @contextmanager
@@ -60,6 +63,28 @@ def signals_end_the_wait() -> Iterator[Wait]:
     finally:
         for number in numbers:
             restore(number)
+
+
+@contextmanager
+def ends_when_nobody_reads(end: Callable[[], None]) -> Iterator[None]:
+    """Calls ``end`` when nobody reads standard output any more, from a thread; BrokenPipeError then."""
+    over, gone = Event(), list[BrokenPipeError]()
+
+    def look() -> None:
+        try:
+            while not over.is_set():
+                pause(_LOOK_EVERY)
+        except BrokenPipeError as error:
+            gone.append(error)
+            end()
+
+    Thread(target=look, name="keyledger-reader", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+    if gone:
+        raise gone[0]
 
 
 def pause(seconds: float) -> bool:
