@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -17,10 +18,10 @@ from keyledger.adapters.otel.detection import detected
 from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.telemetry import Telemetry
-from keyledger.domain.engine import Redact, Settings
+from keyledger.domain.engine import Engine, Redact, Settings
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.ports import Clock
+from keyledger.domain.ports import Clock, JSONCodec
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
 from keyledger.domain.values import MAX_VALUE_BYTES
@@ -138,9 +139,21 @@ def ledger_on(
         arguments.check_integer(field, least, 1)
     load = detected() if telemetry is None else lambda: telemetry
     settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota, redact, load)
-    ledger = Ledger(connect(), inline.project, run_audit.project, clock or SystemClock(), OrjsonCodec(), settings)
+    return _ledger(connect(), clock or SystemClock(), OrjsonCodec(), settings)
+
+
+def _ledger(storage: LedgerStorage, clock: Clock, codec: JSONCodec, settings: Settings) -> Ledger:
+    ledger = Ledger(storage, inline.project, run_audit.project, clock, codec, settings, _dry_run)
     _open_ledgers.add(ledger)
     return ledger
+
+
+def _dry_run(source: Engine) -> Ledger:
+    """A ledger in memory whose streams begin as forks of those of ``source``."""
+    from keyledger.adapters.memory.dry import DryStorage
+
+    storage = DryStorage(EventMapper(), source, inline.project)
+    return _ledger(storage, source.clock, source.codec, replace(source.settings, global_max_bytes=None))
 
 
 def follower(

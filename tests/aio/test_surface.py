@@ -17,6 +17,7 @@ PAIRS = [
     (keyledger.View, keyledger.AsyncView),
 ]
 NOT_AWAITED = {
+    ("AsyncLedger", "dry_run"),
     ("AsyncLedger", "partition"),
     ("AsyncPartition", "batch"),
     ("AsyncPartition", "watch"),

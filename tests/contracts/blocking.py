@@ -10,7 +10,9 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from keyledger import AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView, AsyncWatch
+from keyledger import AsyncLedger, AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView, AsyncWatch
+
+_AWAITED = (AsyncLedger, AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView)
 
 
 class Blocking:
@@ -29,8 +31,7 @@ class Blocking:
     def _wrapped(self, found: Any) -> Any:
         if isinstance(found, AsyncWatch):
             return BlockingWatch(found, self._loop)
-        is_awaited = isinstance(found, AsyncPartition | AsyncPendingBatch | AsyncRuns | AsyncView)
-        return Blocking(found, self._loop) if is_awaited else found
+        return Blocking(found, self._loop) if isinstance(found, _AWAITED) else found
 
     def _blocking(self, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -80,3 +80,12 @@ def test_the_calls_of_a_run_are_in_its_log_and_what_they_read_is_recorded(run: R
             for call, line, each in zip((1, 3, 5, 7), lines, answers, strict=True)
         ]
         assert [read.revision for read in ledger.runs.reads("r-1")] == [0, 1]
+
+
+def test_lines_of_a_dry_run_see_each_other_and_leave_nothing_behind(run: Run) -> None:
+    dry = {"invocation": INVOCATION | {"run_id": "r-1", "dry_run": True}}
+    lines = [json.dumps(json.loads(call("kv_increment", key="calls")) | dry)] * 2
+    done = run("exec", "-", stdin="\n".join([call("kv_set", key="calls", value=5), *lines]))
+    assert [json.loads(line)["result"]["value"] for line in done.out.splitlines()] == [5, 6, 7]
+    assert run("get", "calls", "-p", "weather").out == "5\n"
+    assert [each["id"] for each in run("partitions", "--json").json["partitions"]] == ["weather"]

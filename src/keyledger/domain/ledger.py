@@ -17,6 +17,7 @@ from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
 from keyledger.domain.kv import Partition, open_partition
+from keyledger.domain.past.dry_runs import DryRuns
 from keyledger.domain.past.forks import Forks
 from keyledger.domain.past.replay import Replay
 from keyledger.domain.past.replay_report import ReplayReport
@@ -55,6 +56,7 @@ class Ledger:
         clock: Clock,
         codec: JSONCodec,
         settings: Settings,
+        open_dry: Callable[[Engine], Ledger],
     ) -> None:
         self.storage = storage
         """What stands underneath, for adapters and their tests; its shape is no promise."""
@@ -64,7 +66,10 @@ class Ledger:
         reads = ReadRecorder(self._run_writer)
         forks = Forks(storage)
         self._engine = Engine(storage, self._writer, self._run_writer, reads, forks, clock, codec, settings)
-        self.runs = Runs(self._engine)
+        self._open_dry = open_dry
+        self.dry_runs = DryRuns(self.dry_run)
+        """What the tool calls of dry runs act on, for adapters; its shape is no promise."""
+        self.runs = Runs(self._engine, self.dry_runs.end)
         """The audit of runs."""
         self._sweeper = Sweeper(self._engine, project)
         if settings.global_max_bytes is not None:
@@ -198,6 +203,15 @@ class Ledger:
         """
         return Replay(self._engine, run_id, into, actor).run(progress)
 
+    def dry_run(self) -> Ledger:
+        """A ledger in memory on top of this one: what is done there is seen there, and nowhere else.
+
+        Each partition and dispatch tree begins, when it is first used there, as a fork of what it holds here then,
+        with revisions of its own. The audit of runs begins empty. Quotas are those of this ledger, but for the
+        global one, which does not hold there. Use it as a context manager; close it before this one.
+        """
+        return self._open_dry(self._engine)
+
     def sweep(
         self,
         *,
@@ -251,6 +265,7 @@ class Ledger:
         self._writer.reset()
         self._run_writer.reset()
         self.runs.reset_after_fork()
+        self.dry_runs.reset()
         self._engine.reads.reset()
 
     def close(self) -> None:

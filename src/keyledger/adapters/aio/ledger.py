@@ -108,6 +108,10 @@ class AsyncLedger:
         """As ``Ledger.export_lines``, for ``async for``; ``progress`` is called in another thread."""
         return self._threads.iterate(self._ledger.export_lines(partition_id, current=current, progress=progress))
 
+    def dry_run(self) -> AsyncLedger:
+        """As ``Ledger.dry_run``; it is not awaited, and then used with ``async with``."""
+        return AsyncLedger(self._ledger.dry_run(), self._threads.others())
+
     async def sweep(
         self,
         *,

@@ -35,6 +35,10 @@ class Threads:
         self.reset()
         _all.add(self)
 
+    def others(self) -> Threads:
+        """As many others."""
+        return Threads(self._most)
+
     def reset(self) -> None:
         """Start without threads, as in a forked child there are none."""
         self._closed = False

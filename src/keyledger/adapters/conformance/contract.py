@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyledger.adapters.conformance.concurrency import ConcurrencyContract
+from keyledger.adapters.conformance.dry_runs import DryRunContract
 from keyledger.adapters.conformance.exporting import ExportContract
 from keyledger.adapters.conformance.history_filters import HistoryFilterContract
 from keyledger.adapters.conformance.housekeeping import HousekeepingContract
@@ -51,6 +52,7 @@ class LedgerContract(
     SweepingContract,
     LineageContract,
     ReplayContract,
+    DryRunContract,
     TimeTravelContract,
     WatchContract,
 ):

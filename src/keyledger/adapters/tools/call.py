@@ -11,6 +11,7 @@ from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS, Result
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, RunNotFoundError
+from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 
 
@@ -20,7 +21,8 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
     An argument that is null counts as not given, but for ``value``. What is asked is checked in this order:
     a ledger is there, the arguments' names and types, the scope's access, the key, the value, its length,
     that it is JSON, the quota. Where the invocation's run was started, the call and its result or refusal are
-    lines of its log; a failure to log them is counted and reported, and not the call's.
+    lines of its log; a failure to log them is counted and reported, and not the call's. A dry run is not logged,
+    its reads are not recorded, and it acts on a ledger in memory: see :meth:`Ledger.dry_run`.
 
     Returns:
         kv_get: ``scope``, ``key``, ``found``, and if found ``value``, ``revision`` and ``ttl_seconds`` (only
@@ -40,6 +42,8 @@ def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocat
         return _traced(ledger, tool, args, invocation)
     if invocation.root_run_id is None:
         invocation = invocation.model_copy(update={"root_run_id": ledger.runs.root_of(run_id)})
+    if invocation.dry_run:
+        return _traced(ledger, tool, args, invocation)
     of = log.begin_call(run_id, tool, args)
     try:
         result = _traced(ledger, tool, args, invocation)
@@ -64,15 +68,21 @@ def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invo
     arguments = arguments_type.model_validate(given)
     check_access(invocation, arguments.scope, None if writes else partial(_ancestors, ledger, invocation))
     arguments.check()
-    partition = ledger.partition(
+    if not invocation.dry_run:
+        return run(_partition(ledger, tool, invocation), arguments)
+    with ledger.dry_runs.of(invocation.tree) as dry:
+        return run(_partition(dry, tool, invocation), arguments)
+
+
+def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
+    return ledger.partition(
         invocation.skill_id,
         actor=invocation.caller_id,
         run_id=invocation.run_id,
         root_run_id=invocation.tree,
         tool=tool,
-        record_reads=invocation.record_reads,
+        record_reads=invocation.record_reads and not invocation.dry_run,
     )
-    return run(partition, arguments)
 
 
 def _ancestors(ledger: Ledger, invocation: Invocation) -> set[str]:

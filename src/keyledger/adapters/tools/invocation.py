@@ -16,7 +16,8 @@ class Invocation(StrictModel):
 
     ``skill_id`` is the partition that the call works in, ``caller_id`` whom it works for. ``run_id`` is the
     run, ``root_run_id`` the run that its dispatch tree began with; an empty one is none. With ``record_reads``
-    what the call reads is recorded in its run.
+    what the call reads is recorded in its run. A ``dry_run`` acts on a copy in memory, which the calls of its
+    dispatch tree share, and leaves nothing behind.
 
     Raises:
         InvalidArgumentError: a field is missing, unknown or not of its form.
@@ -31,6 +32,7 @@ class Invocation(StrictModel):
     flags: frozenset[str] = frozenset()
     is_admin: bool = False
     record_reads: bool = False
+    dry_run: bool = False
 
     @property
     def tree(self) -> str | None:

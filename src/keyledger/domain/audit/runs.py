@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from uuid import uuid4
@@ -50,8 +50,9 @@ class Runs(RunQueries):
     a ``limit`` from 1 to 500; any other becomes 50.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ended: Callable[[str], None]) -> None:
         super().__init__(engine)
+        self._ended = ended
         self._writer = engine.run_writer
         self._purger = Purger(self._storage, self._writer)
         self.tracing = Tracing(engine.settings.telemetry, self._traceparent)
@@ -147,6 +148,7 @@ class Runs(RunQueries):
         end_span = self.tracing.ending(run_id, self._begun_elsewhere)
         for event in self._writer.execute(run_stream(run_id), Finish(how)):
             end_span(EndedRun(how, event.recorded_at, error_type))
+        self._ended(run_id)
 
     def append_log(self, log: RunLog) -> RunLog:
         """Append a line to a run's log, also after its end; the line with its sequence and time.
