@@ -9,6 +9,7 @@ import pytest
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.adapters.conformance.unfinished_forks import interrupted
 from keyledger.domain.errors import ForkIncompleteError, InvalidArgumentError, RevisionNotFoundError
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
@@ -192,8 +193,6 @@ class DifferenceContract(Fixtures):
     def test_an_unfinished_fork_is_not_compared(
         self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from keyledger.adapters.conformance.forking import interrupted  # noqa: PLC0415
-
         kv.set("a", 1)
         interrupted(kv, "sandbox", ledger, monkeypatch, commits=1)
         with pytest.raises(ForkIncompleteError):

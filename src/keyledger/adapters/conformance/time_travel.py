@@ -9,6 +9,9 @@ from keyledger.adapters.conformance.past import PastContract
 from keyledger.adapters.conformance.past_moments import MomentContract
 from keyledger.adapters.conformance.past_time import PastTimeContract
 from keyledger.adapters.conformance.restoring import RestoreContract
+from keyledger.adapters.conformance.restoring_all import RestoreAllContract
+from keyledger.adapters.conformance.restoring_races import RestoreRaceContract
+from keyledger.adapters.conformance.unfinished_forks import UnfinishedForkContract
 
 
 class TimeTravelContract(
@@ -17,7 +20,10 @@ class TimeTravelContract(
     MomentContract,
     DifferenceContract,
     RestoreContract,
+    RestoreAllContract,
     BisectContract,
     ForkContract,
+    UnfinishedForkContract,
+    RestoreRaceContract,
 ):
     """What a ledger tells of its past, and makes of it."""

@@ -78,12 +78,13 @@ class Moments:
         """The moment of a revision; RevisionNotFoundError if it is not reached yet."""
         if revision == 0:
             return Moment(self._stream, 0, NOTHING_YET)
-        event = self._storage.events_at(self._stream, [revision]).get(revision)
-        if event is None:
+        found = self._storage.events_at(self._stream, [revision])
+        if revision not in found:
             head = self._storage.load(self._stream, ()).state.revision
             if revision > head:
                 raise RevisionNotFoundError(name_of(self._stream), revision, head)
-            raise _missing(self._stream, revision)
+            found = self._storage.events_at(self._stream, [revision])  # it may have come in between
+        event = _event(self._stream, found, revision)
         return Moment(self._stream, revision, event.recorded_at.astimezone(UTC))
 
     def of_run(self, run_id: str, *, end: bool) -> Moment:
@@ -178,9 +179,5 @@ def _last(
 
 def _event(stream: str, found: Mapping[int, PartitionEvent], revision: int) -> PartitionEvent:
     if revision not in found:
-        raise _missing(stream, revision)
+        raise UnreadableError(f"event {revision} of {stream!r}", "it is missing")
     return found[revision]
-
-
-def _missing(stream: str, revision: int) -> UnreadableError:
-    return UnreadableError(f"event {revision} of {stream!r}", "it is missing")
