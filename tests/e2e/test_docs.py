@@ -298,6 +298,9 @@ CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,
 HOME_OF_LIMITS = (
     "keyledger.opening",
     "keyledger.adapters.postgres.datastore",
+    "keyledger.adapters.postgres.wakes",
+    "keyledger.adapters.sqlite.wakes",
+    "keyledger.adapters.wakes",
     "keyledger.projections.batching",
     "keyledger.projections.follower",
 )
