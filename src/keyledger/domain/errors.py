@@ -222,7 +222,7 @@ class ScopeAccessError(RefusedError):
 
 
 class KeyNotFoundError(KeyledgerError):
-    """A key that was asked for by name does not exist (or has expired); ``at`` names the past moment, if it is one."""
+    """A key that was asked for by name does not exist, or has expired; ``at`` names the moment, if it is past."""
 
     code = "not_found"
 
