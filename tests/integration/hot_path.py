@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import compress, product
 
-from keyledger.adapters.postgres.statements import RUN_SQL, SQL
+from keyledger.adapters.postgres.statements import RUN_SQL, SQL, WAKE_SQL
 from keyledger.adapters.sql.statements import narrowed
 
-EVERY = asdict(SQL) | asdict(RUN_SQL)
+EVERY = asdict(SQL) | asdict(RUN_SQL) | asdict(WAKE_SQL)
 
 LEASING = {
     "add_leased_bytes",
@@ -23,7 +23,10 @@ LEASING = {
     "resize_lease",
 }
 
+WAKING = set(asdict(WAKE_SQL))
+
 OFF_PATH = {
+    "waking watchers: a writer asks for some once a second at most, after a commit, threads do the rest": WAKING,
     "once, when a ledger is opened": {"insert_seal", "read_seal"},
     "a global quota, in a transaction of its own before the write's, and the sweeper's reclaiming of it": LEASING,
     "once per ledger, when a global quota is switched on": {

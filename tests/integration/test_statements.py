@@ -48,6 +48,9 @@ WHOLE_LEDGER = {
     "read_settled",
     "trim_followed",
 }
+NEXT_SCOPE = {"list_rows_at"}
+"""What seeks one row, the first of the next scope."""
+
 STEPS = {"n", "subquery"}
 """What a recursive query goes through: the names that it has found itself."""
 
@@ -86,7 +89,7 @@ def test_sqlite_accepts_every_statement_and_never_scans_on_the_hot_path(sqlite: 
         scans = re.findall(r"SCAN (\w+)", plan)
         if name not in WHOLE_LEDGER:
             draft = {"d", "draft_entries", "draft_versions"} if "draft" in text else set()
-            assert "scope>?" not in plan, f"{name}: {plan}"
+            assert "scope>?" not in plan or name in NEXT_SCOPE, f"{name}: {plan}"
             assert set(scans) <= {"wanted", "json_each", "CONSTANT", *draft, *STEPS}, f"{name}: {plan}"
     sqlite.close()
 
