@@ -52,7 +52,7 @@ def show_past(
             _print_entry(session, view, place, key)
             return
         if not session.as_json:
-            line(out(), (printable(str(view)), "bold cyan"), (f"  {time_shown(view.instant)} UTC", "dim"))
+            _print_heading(view)
         wanted = Wanted(place.scope, prefix, limit, after, everything)
         print_list(view, wanted, str(view), as_json=session.as_json, head=_head(view))
 
@@ -65,6 +65,13 @@ def _view(
     if run is None and not end:
         return view_of(ledger, moment, place), place
     return ledger.partition(place.partition).at(moment, run=run, end=end, scope=place.scope), place
+
+
+def _print_heading(view: View) -> None:
+    """The token, and the time where it is not in there already."""
+    token = printable(str(view))
+    told = view.revision and "~" not in token.rpartition("@")[2]
+    line(out(), (token, "bold cyan"), (f"  {time_shown(view.instant)} UTC" if told else "", "dim"))
 
 
 def _head(view: View) -> dict[str, Any]:
