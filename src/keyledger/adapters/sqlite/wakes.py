@@ -31,14 +31,17 @@ class FileLookout(Lookout):
         self._inherited.append(self._connection)
         self._connection = None
         self._looking = Lock()
+        self._held = False
 
     def hold(self) -> None:
         """Before a fork: let no look be under way, as a child could inherit half of it."""
-        self._looking.acquire()
+        self._held = self._looking.acquire()
 
     def release(self) -> None:
-        """After a fork, in the parent."""
-        self._looking.release()
+        """After a fork, in the parent: give back what :meth:`hold` took."""
+        if self._held:
+            self._held = False
+            self._looking.release()
 
     def _look_out(self) -> bool:
         try:
