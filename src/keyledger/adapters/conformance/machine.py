@@ -43,9 +43,13 @@ class LedgerMachine(RuleBasedStateMachine):
         reopen = type(self).open_ledger()
         options = {"clock": self.clock, "quota": QUOTA, "max_value_bytes": MAX_VALUE}
         self.ledgers = [reopen(**options), reopen(**options)]
-        self.handles = [ledger.partition("p", actor="ada") for ledger in self.ledgers]
-        self.model = Model(QUOTA, MAX_VALUE)
+        self.hold("p", Model(QUOTA, MAX_VALUE))
         self.requests = 0
+
+    def hold(self, name: str, model: Model) -> None:
+        """Go on with this partition, and what it should be."""
+        self.name, self.model = name, model
+        self.handles = [ledger.partition(name, actor="ada") for ledger in self.ledgers]
 
     def teardown(self) -> None:
         """Check once more that replay equals the read models, and close."""
@@ -59,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), operation=_OPERATIONS)
     def write(self, who: int, operation: Operation) -> None:
         """One write."""
-        self._compare([operation], lambda: [_write(self.handles[who], operation)])
+        self.compare([operation], lambda: [_write(self.handles[who], operation)])
 
     @rule(who=st.integers(0, 1), operation=_OPERATIONS)
     def write_and_retry(self, who: int, operation: Operation) -> None:
@@ -72,7 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert _write(self.handles[1 - who], operation, request_id=request_id) == first
             return [first]
 
-        self._compare([operation], twice)
+        self.compare([operation], twice)
 
     @rule(who=st.integers(0, 1), operations=st.lists(_OPERATIONS, min_size=1, max_size=4))
     def write_a_batch(self, who: int, operations: list[Operation]) -> None:
@@ -82,11 +86,12 @@ class LedgerMachine(RuleBasedStateMachine):
             with self.handles[who].batch() as batch:
                 for operation in operations:
                     _write(batch, operation)
-            return [_plain(result) for result in batch.results]
+            return [plain(result) for result in batch.results]
 
-        self._compare(operations, write)
+        self.compare(operations, write)
 
-    def _compare(self, operations: list[Operation], write: Callable[[], list[Any]]) -> None:
+    def compare(self, operations: list[Operation], write: Callable[[], list[Any]]) -> None:
+        """Write, and have the model do the same: both come to the same, or refuse."""
         try:
             expected = self.model.write(operations, self.clock.now())
         except RefusedByModelError as refusal:
@@ -117,9 +122,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1))
     def delete_the_partition(self, who: int) -> None:
         """End everything."""
-        if self.ledgers[who].delete_partition("p"):
-            self.model.moved(self.clock.now())
+        if self.ledgers[who].delete_partition(self.name):
             self.model.entries.clear()
+            self.model.moved(self.clock.now())
         else:
             assert not self.model.entries
 
@@ -132,8 +137,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def replay_equals_the_read_models(self) -> None:
         """Fold every event, and compare with what the read models hold."""
         storage = self.ledgers[0].storage
-        whole = fold(PartitionState("partition:p"), storage.events("partition:p", 0, 10**9))
-        loaded = storage.load("partition:p", tuple(whole.entries) or (("skill", "a"),)).state
+        stream = f"partition:{self.name}"
+        whole = fold(PartitionState(stream), storage.events(stream, 0, 10**9))
+        loaded = storage.load(stream, tuple(whole.entries) or (("skill", "a"),)).state
         assert loaded == whole
         assert whole.live_keys == len(whole.entries) == len(self.model.entries)
         assert [entry.revision for entry in whole.entries.values()] == [
@@ -180,13 +186,13 @@ def _write(on: Partition | PendingBatch, operation: Operation, **request: Any) -
     options: dict[str, Any] = {"scope": scope, "if_revision": operation.if_revision, **request}
     match operation.what:
         case "set":
-            return _plain(on.set(key, operation.value, ttl=operation.ttl, **options))
+            return plain(on.set(key, operation.value, ttl=operation.ttl, **options))
         case "increment":
-            return _plain(on.increment(key, operation.value, ttl=operation.ttl, **options))  # type: ignore[arg-type]
+            return plain(on.increment(key, operation.value, ttl=operation.ttl, **options))  # type: ignore[arg-type]
         case _:
-            return _plain(on.delete(key, **options))
+            return plain(on.delete(key, **options))
 
 
-def _plain(result: Any) -> Any:
+def plain(result: Any) -> Any:
     """What the model answers: a value and its revision, or whether a delete found anything."""
     return result if isinstance(result, bool) or result is None else (result.value, result.revision)
