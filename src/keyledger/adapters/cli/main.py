@@ -14,6 +14,7 @@ from keyledger.adapters.cli import (
     demo,
     exec,  # noqa: A004 - a module
     exporting,
+    forks,
     history,
     housekeeping,
     importing,
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PARTS = (
-    *(keys, history, past, restoring, bisecting, watching),
+    *(keys, history, past, restoring, bisecting, watching, forks),
     *(housekeeping, sweeping, project, exporting, importing, exec, schema, demo),
 )
 for part in _PARTS:
