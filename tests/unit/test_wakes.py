@@ -82,14 +82,13 @@ class Scripted(Lookout):
         self.tells: SimpleQueue[dict[str, int] | None] = SimpleQueue()
         super().__init__()
 
-    def _look_out(self) -> bool:
+    def _look_out(self) -> None:
         self.looks.put(self.breaks)
         if self.breaks:
             self.breaks -= 1
-            return False
+            raise OSError("whatever")
         while self._goes_on() and (told := self.tells.get(timeout=PATIENCE)) is not None:
             self._tell(told)
-        return True
 
     @property
     def thread(self) -> Thread | None:

@@ -6,6 +6,7 @@ in a forked child, where there is no subscription left and no thread.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping
 from functools import partial
@@ -19,6 +20,8 @@ Wake: TypeAlias = Callable[[], None]
 
 RETRY = 1.0
 """Seconds until a thread that cannot find out looks again."""
+
+_log = logging.getLogger("keyledger")
 
 
 class Subscribers:
@@ -90,8 +93,11 @@ class Lookout(ABC):
     def _work(self) -> None:
         while self._is_wanted():
             self._revisions = {}
-            if not self._look_out():
-                self.subscribers.wake_all()  # their own look will tell them what is in the way
+            try:
+                self._look_out()
+            except Exception:  # noqa: BLE001 - whatever is in the way, the subscribers' own look will tell them
+                _log.debug("looking out for changes failed; once more in %s s", RETRY, exc_info=True)
+                self.subscribers.wake_all()
                 self._ended.wait(RETRY)
 
     def _is_wanted(self) -> bool:
@@ -103,8 +109,8 @@ class Lookout(ABC):
             return wanted
 
     @abstractmethod
-    def _look_out(self) -> bool:
-        """Wake subscribers as their streams are written to; true when it is over, false if something broke."""
+    def _look_out(self) -> None:
+        """Wake subscribers as their streams are written to, until nobody is left; raises if something broke."""
 
     def _goes_on(self) -> bool:
         """Whether there is anybody left to wake."""

@@ -59,17 +59,13 @@ class Listener(Lookout):
         self._inherited.append(self._connection)
         self._connection = None
 
-    def _look_out(self) -> bool:
-        try:
-            self._connection = self._datastore.own_connection()
-            with closing(self._connection):
-                self._listen(self._connection)
-                while self._goes_on():
-                    self._tell(self._read(self._connection))
-                    self._hear(self._connection, monotonic() + LOOK)
-        except (psycopg.Error, StorageError):
-            return False
-        return True
+    def _look_out(self) -> None:
+        self._connection = self._datastore.own_connection()
+        with closing(self._connection):
+            self._listen(self._connection)
+            while self._goes_on():
+                self._tell(self._read(self._connection))
+                self._hear(self._connection, monotonic() + LOOK)
 
     def _listen(self, connection: Connection[Any]) -> None:
         """Not every engine that speaks PostgreSQL's protocol knows this: there the looks at the heads must do."""

@@ -10,7 +10,6 @@ import orjson
 
 from keyledger.adapters.sqlite.statements import WAKE_SQL
 from keyledger.adapters.wakes import Lookout
-from keyledger.domain.errors import StorageError
 
 POLL = 0.02
 """Seconds between two looks at ``data_version``; each takes microseconds and no lock that a writer waits for."""
@@ -43,19 +42,16 @@ class FileLookout(Lookout):
             self._held = False
             self._looking.release()
 
-    def _look_out(self) -> bool:
+    def _look_out(self) -> None:
         try:
             with self._looking:
                 self._connection = self._connect()
             self._poll(self._connection)
-        except (sqlite3.Error, StorageError):
-            return False
         finally:
             with self._looking:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-        return True
 
     def _poll(self, connection: sqlite3.Connection) -> None:
         known = None
