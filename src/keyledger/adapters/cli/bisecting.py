@@ -32,7 +32,7 @@ def find_change(
     session: Session,
     key: Annotated[
         str | None,
-        typer.Argument(metavar="[KEY]", help="The key; all of the scope unless given.", show_default=False),
+        typer.Argument(metavar="KEY", help="The key; all of the scope unless given.", show_default=False),
     ] = None,
     expression: Annotated[
         str | None,
