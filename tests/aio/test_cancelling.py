@@ -252,3 +252,28 @@ async def test_a_cancelled_rebuild_leaves_each_partition_as_it_was_or_rebuilt(op
         assert (await ledger.rebuild()).differences == ()
         for name in ("a", "b", "c"):
             assert (await ledger.partition(name).set("k", 2)).revision == 2
+
+
+@in_loop
+async def test_a_cancelled_replay_ends_after_the_step_that_it_is_at(opening: Open) -> None:
+    async with opening() as ledger:
+        kv = ledger.partition("weather", run_id="r-1")
+        for _ in range(3):
+            await kv.increment("n")
+        loop = asyncio.get_running_loop()
+        steps: list[int] = []
+
+        def progress(done: int, _: int) -> None:
+            steps.append(done)
+            asyncio.run_coroutine_threadsafe(cancel(), loop).result(30)
+
+        async def cancel() -> None:
+            replaying.cancel()
+            await turns()
+
+        replaying = asyncio.create_task(ledger.replay("r-1", "sandbox", progress=progress))
+        with pytest.raises(asyncio.CancelledError):
+            await replaying
+        entry = await ledger.partition("sandbox").get("n")
+        assert entry is not None
+        assert (entry.value, steps) == (1, [1])

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
 
 import keyledger
-from keyledger import InvalidArgumentError, KeyledgerError, Ledger, RunInfo, RunStats
+from keyledger import InvalidArgumentError, KeyledgerError, Ledger, RunInfo, RunStats, StorageUnavailableError
+from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.memory.storage import MemoryStorage
 from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
+from keyledger.domain.partition import PartitionEvent
 from keyledger.domain.past.dry_runs import MAX_DRY_RUNS
+from keyledger.domain.past.forking import COPIED_AT_ONCE
 from keyledger.domain.run import run_stream
+from keyledger.opening import ledger_on
 
 DRY = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1", dry_run=True)
 ALONE = DRY.model_copy(update={"run_id": None, "root_run_id": None})
@@ -137,3 +143,25 @@ def test_dry_run_is_true_or_false(ledger: Ledger) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         Invocation(skill_id="weather", caller_id="ada", dry_run="yes")  # type: ignore[arg-type]
     assert caught.value.field == "invocation.dry_run"
+
+
+def test_a_copy_that_fails_midway_is_finished_by_the_next_call() -> None:
+    storage = MemoryStorage(EventMapper())
+    with ledger_on(lambda: storage) as ledger:
+        with ledger.partition("weather").batch() as batch:
+            for number in range(COPIED_AT_ONCE + 50):
+                batch.set(f"k{number:03}", number)
+        dry, working, reads = ledger.dry_run(), storage.events_at, count()
+
+        def failing(stream: str, revisions: Sequence[int]) -> dict[int, PartitionEvent]:
+            if next(reads) == 1:
+                raise StorageUnavailableError("gone for a moment")
+            return working(stream, revisions)
+
+        storage.events_at = failing  # type: ignore[method-assign]
+        kv = dry.partition("weather")
+        with pytest.raises(StorageUnavailableError):
+            kv.get("k001")
+        ledger.partition("weather").set("k001", "later")
+        assert [entry.value for entry in kv.scan()] == list(range(COPIED_AT_ONCE + 50))
+        assert [version.operation for version in kv.history("k001")] == ["copy"]

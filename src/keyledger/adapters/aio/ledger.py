@@ -173,9 +173,9 @@ def _step(cancelled: Event, progress: Callable[[int, int], None] | None) -> Call
     """A progress that ends what goes on once it is cancelled."""
 
     def step(done: int, total: int) -> None:
+        if progress is not None and not cancelled.is_set():
+            progress(done, total)
         if cancelled.is_set():
             raise _StoppedError
-        if progress is not None:
-            progress(done, total)
 
     return step

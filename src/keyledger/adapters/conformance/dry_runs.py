@@ -224,3 +224,12 @@ class DryRunContract(Fixtures):
                 dry.partition("fares").get("a")
         with pytest.raises(LedgerClosedError):
             there.get("a")
+
+    def test_a_forked_child_goes_on_where_the_parent_was(self, ledger: Ledger) -> None:
+        ledger.partition("weather").set("a", 1)
+        ledger.partition("fares").set("price", 5)
+        dry = ledger.dry_run()
+        dry.partition("weather").increment("a")
+        dry.storage.reset()
+        assert dry.partition("weather").increment("a").value == 3
+        assert dry.partition("fares").increment("price").value == 6

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -338,6 +340,16 @@ class ReplayContract(Fixtures):
         agent.set("a", 2)
         assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, 50, 4)
 
+    def test_a_key_that_was_deleted_by_somebody_is_looked_for_as_long_as_it_lived(
+        self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
+    ) -> None:
+        bob.set("short", 1, ttl=10)
+        agent.set("mine", 1)
+        bob.delete("short")
+        clock.advance(10)
+        agent.get("short")
+        assert ledger.replay("r-1", "sandbox").difference is None
+
     def test_what_was_absent_before_somebody_set_it_is_a_difference(
         self, ledger: Ledger, agent: Partition, bob: Partition
     ) -> None:
@@ -468,6 +480,26 @@ class ReplayContract(Fixtures):
             ledger.replay("r-1", "sandbox")
         assert caught.value.partition == used
         assert {each.id for each in ledger.partitions()} == {"fares", "weather"}
+
+    def test_of_two_replays_into_one_sandbox_at_once_one_is_refused(
+        self, ledger: Ledger, agent: Partition
+    ) -> None:
+        for _ in range(5):
+            agent.increment("n")
+        barrier = Barrier(2)
+
+        def replayed(_: int) -> ReplayReport | None:
+            barrier.wait(60)
+            try:
+                return ledger.replay("r-1", "sandbox")
+            except PartitionExistsError:
+                return None
+
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(replayed, range(2)))
+        (report,) = filter(None, reports)
+        assert (report.agreed, report.difference) == (5, None)
+        assert [entry.value for entry in ledger.partition("sandbox").list(prefix="n")] == [10]
 
     def test_a_tree_that_was_used_is_refused(self, ledger: Ledger, agent: Partition) -> None:
         agent.set("k", 1, scope="root_run:r-0")

@@ -92,6 +92,10 @@ class _Gap(NamedTuple):
     beyond: Place
     revision: int
 
+    def first(self, before: Place) -> Place:
+        """The first place in it that is not before another, if there is one."""
+        return before if self.start <= before < self.beyond else self.start
+
 
 def written_streams(storage: LedgerStorage, run_id: str) -> Iterator[str]:
     """The streams that a run wrote in, by name."""
@@ -150,8 +154,11 @@ class Looks:
         looks: list[Look] = []
         before = min((_start(moment) for moment in self._moments.values()), default=_END)
         for each in reads:
-            look = self._missed(each, before) if each.read[3] == 0 else self._found(each.read, before)
-            before = look.place
+            if each.read[3]:
+                look = self._found(each.read, before)
+                before = look.place
+            else:
+                look, before = self._missed(each, before)
             looks.append(look)
         return sorted(looks, key=lambda look: look.place)
 
@@ -176,23 +183,28 @@ class Looks:
         place = before if start <= before < beyond else start
         return Look(place, stream, scope, key, revision, max(revision, moment.revision))
 
-    def _missed(self, recorded: _Recorded, before: Place) -> Look:
+    def _missed(self, recorded: _Recorded, before: Place) -> tuple[Look, Place]:
+        """A read that found nothing at its place, and the first place where it may have been."""
         stream, scope, key, _ = recorded.read
         gaps = [gap for gap in self._gaps(recorded) if gap.start[0] <= recorded.recorded_at]
-        later = [gap for gap in gaps if gap.beyond > before] or gaps
-        alike = [gap for gap in later if not self._stands(recorded.read[:3], max(before, gap.start), gap)]
-        gap = next(iter(alike or later), None) or _Gap(before, _END, self._moments[stream].revision)
-        place = before if gap.start <= before < gap.beyond else gap.start
-        return Look(place, stream, scope, key, 0, gap.revision)
+        gaps = [gap for gap in gaps if gap.beyond > before] or gaps
+        gaps = gaps or [_Gap(before, _END, self._moments[stream].revision)]
+        alike = ((self._absent(recorded, gap, before), gap) for gap in gaps)
+        first = gaps[0].first(before)
+        place, gap = next(((place, gap) for place, gap in alike if place), (first, gaps[0]))
+        return Look(place, stream, scope, key, 0, gap.revision), first
 
-    def _stands(self, key: KeyOf, place: Place, gap: _Gap) -> bool:
-        """Whether a replay has the key at a place, or, where that is beyond the gap, at the gap's start."""
-        place = place if place < gap.beyond else gap.start
+    def _absent(self, recorded: _Recorded, gap: _Gap, before: Place) -> Place | None:
+        """The first place in a gap at which a replay does not have the key either."""
+        key, place = recorded.read[:3], gap.first(before)
         last = next((own for own in reversed(self._own.get(key, ())) if own.place <= place), None)
         if last is not None:
-            return not last.ended and (last.expires_at is None or place[0] < last.expires_at)
-        base = self._storage.version_at(*key, self._moments[key[0]].revision)
-        return base is not None and (base.row.expires_at is None or place[0] < base.row.expires_at)
+            end = place if last.ended else _expiry_of(last.expires_at)
+        else:
+            base = self._storage.version_at(*key, self._moments[key[0]].revision)
+            end = place if base is None else _expiry_of(base.row.expires_at)
+        end = max(end, place)
+        return end if end < gap.beyond and end[0] <= recorded.recorded_at else None
 
     def _gaps(self, recorded: _Recorded) -> Iterator[_Gap]:
         """The stretches, from the start of the run to the recording of a read, in which its key was not there."""
@@ -202,7 +214,7 @@ class Looks:
         standing, since = None if base is None else base.row, _start(moment)
         for row in [*self._changes(recorded), None]:
             following = _END if row is None else (row.recorded_at, stream, row.revision, 0)
-            start = since if standing is None or not standing.size else max(since, _end(standing))
+            start = since if standing is None or not standing.size else max(since, _expiry_of(standing.expires_at))
             if start < following:
                 yield _Gap(start, following, moment.revision if standing is None else standing.revision)
             if row is not None:
@@ -240,10 +252,9 @@ def _start(moment: Moment) -> Place:
     return moment.instant, "", 0, 1
 
 
-def _end(row: HistoryRow) -> Place:
-    return _END if row.expires_at is None else (row.expires_at, "", 0, 0)
+def _expiry_of(expires_at: datetime | None) -> Place:
+    return _END if expires_at is None else (expires_at, "", 0, 0)
 
 
 def _expiry(event: PartitionEvent) -> Place:
-    held = isinstance(event, KeySet | KeyIncremented) and event.expires_at
-    return (held, "", 0, 0) if held else _END
+    return _expiry_of(event.expires_at) if isinstance(event, KeySet | KeyIncremented) else _END
