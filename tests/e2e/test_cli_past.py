@@ -107,7 +107,7 @@ def test_a_run_is_a_moment_at_its_start_and_at_its_end(told: Run) -> None:
     assert told("at", "--run", "r-2", "-p", "w", "--json").json["revision"] == 3
 
 
-def test_a_tokens_of_a_dispatch_tree_says_which_scope_is_meant(run: Run) -> None:
+def test_a_token_of_a_dispatch_tree_says_which_scope_is_meant(run: Run) -> None:
     run("set", "plan", '"bus"', "--scope", "root_run:t-1")
     token = run("at", "--scope", "root_run:t-1", "--json").json["at"]
     run("set", "plan", '"train"', "--scope", "root_run:t-1")
@@ -115,6 +115,12 @@ def test_a_tokens_of_a_dispatch_tree_says_which_scope_is_meant(run: Run) -> None
     assert run("at", token, "plan").out == run("get", "plan", "--at", token).out == '"bus"\n'
     assert '- "bus"\n  + "train"' in run("diff", token).out
     assert run("restore", "plan", "--to", token).out.startswith("plan: as it was at __root_run__:t-1@1~")
+    assert run("get", "plan", "--scope", "root_run:t-1").out == '"bus"\n'
+    undo = run("restore", "--all", "--to", "__root_run__:t-1@2").out.splitlines()[1]
+    assert run("get", "plan", "--scope", "root_run:t-1").out == '"train"\n'
+    assert run(*shlex.split(undo.removeprefix("undo it with: "))[1:]).out.startswith(
+        "1 key restored to __root_run__"
+    )
     assert run("get", "plan", "--scope", "root_run:t-1").out == '"bus"\n'
 
 

@@ -14,6 +14,7 @@ from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.kv import Partition
 from keyledger.domain.past.view import View
+from keyledger.domain.scope import is_tree
 
 app = typer.Typer()
 
@@ -58,6 +59,7 @@ def restore_keys(
             _restore(session, kv, key, then, place, if_revision, request_id)
             return
         stood = kv.at(scope=place.scope)
+        scope = place.scope if is_tree(then.moment.stream) else scope
         changed = kv.restore_all(then, scope=scope, prefix=prefix, request_id=request_id)
     if session.as_json:
         print_json({"to": str(then), "changed": changed})
