@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
@@ -182,15 +182,21 @@ class PastMachine(LedgerMachine):
 
     @rule()
     def every_moment_is_as_it_was(self) -> None:
-        """All revisions of this branch, and the times just before each."""
+        """All revisions of this branch, and the times around each change and each expiry."""
         for revision in range(self.model.revision + 1):
             self.is_as_it_was(self.handles[revision % 2].at(revision), self.model, revision)
-            instant = self.model.instant_of(revision)
-            if instant is not None:
-                before = instant - timedelta(microseconds=1)
-                view = self.handles[0].at(before)
-                assert view.revision == self.model.revision_at(before)
-                self.is_as_it_was(view, self.model, view.revision)
+        for instant in self.turning_points():
+            view = self.handles[0].at(instant)
+            assert view.revision == self.model.revision_at(instant)
+            self.is_as_it_was(view, self.model, view.revision)
+
+    def turning_points(self) -> list[datetime]:
+        """The times, up to now, at which anything changed or expired, and the last ones before."""
+        changed = {past.last for past in self.model.past}
+        ended = {held.expires_at for past in self.model.past for held in past.entries.values()}
+        now = self.model.now(self.clock.now())
+        turns = {instant for instant in changed | ended if instant is not None and instant <= now}
+        return sorted({*turns, *(instant - timedelta(microseconds=1) for instant in turns)})
 
     def moment(self, pick: Pick, who: int = 0) -> tuple[int, View]:
         """The revision and view that were picked."""

@@ -92,3 +92,14 @@ class RestoreAllContract(Fixtures):
         clock.advance(100)
         assert kv.restore_all(then) == 2
         assert [(entry.key, entry.ttl_seconds) for entry in kv.list()] == [("late", 40)]
+
+    def test_a_clock_that_jumped_back_does_not_keep_what_expired_from_coming_back(
+        self, kv: Partition, clock: ManualClock
+    ) -> None:
+        kv.set("a", 1, ttl=10)
+        clock.advance(20)
+        kv.set("b", 1)
+        clock.advance(-15)
+        assert kv.restore_all(1) == 2
+        assert [(entry.key, entry.ttl_seconds) for entry in kv.list()] == [("a", 10)]
+        assert kv.restore_all(1) == 0
