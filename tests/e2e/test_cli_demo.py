@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_what_the_demo_tells_to_try_works(run: Run) -> None:
     told = run("demo").out.splitlines()
     url = told[-1 - len(TRY_NEXT)].partition("=")[2]
     for command in told[-len(TRY_NEXT) :]:
-        done = run(*command.split()[1:], KEYLEDGER_URL=url)
+        done = run(*shlex.split(command)[1:], KEYLEDGER_URL=url)
         assert done.status == 0
         assert done.out
 

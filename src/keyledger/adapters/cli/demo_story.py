@@ -96,6 +96,8 @@ CHAPTERS = (
 
 TRY_NEXT = (
     "history draft:letter -p billing-helper",
+    "diff --run r-102 -p weather-desk",
+    "bisect forecast:rome 'high < `15`' -p weather-desk",
     "runs list --skill weather-desk",
     "runs show r-310",
     "get plan:ada -p trip-planner --json",
