@@ -102,4 +102,3 @@ class RestoreAllContract(Fixtures):
         clock.advance(-15)
         assert kv.restore_all(1) == 2
         assert [(entry.key, entry.ttl_seconds) for entry in kv.list()] == [("a", 10)]
-        assert kv.restore_all(1) == 0
