@@ -20,7 +20,7 @@ from psycopg import Connection, sql
 import keyledger
 from keyledger.adapters.postgres import wakes
 from keyledger.adapters.postgres.statements import WAKE_SQL
-from keyledger.adapters.postgres.wakes import Notifier, channel_of
+from keyledger.adapters.postgres.wakes import Listener, Notifier, channel_of
 
 WRITERS, WRITES, PATIENCE = 3, 40, 60
 Options = dict[str, Any]
@@ -107,7 +107,7 @@ def test_a_fork_of_the_process_leaves_both_with_a_watch_that_works(
             if child == 0:
                 status = 1
                 try:
-                    kv.set("a", 2)
+                    _until_looked_out(ledger, lambda: kv.set("a", 2))
                     assert next(watch).value == 2
                     with kv.watch(after=1) as fresh:
                         assert next(fresh).value == 2
@@ -242,6 +242,20 @@ def test_a_notification_wakes_the_watchers_of_its_stream_and_no_others(
     opened().partition("p").set("a", 1)
     assert woken.wait(PATIENCE)
     assert not other.is_set()
+
+
+def test_what_is_written_under_the_lock_of_its_head_is_told_too(
+    opened: Callable[..., keyledger.Ledger], admin: Connection[Any], schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakes, "LOOK", 3_600.0)
+    watching, woken = opened(), Event()
+    for value in (1, 2):
+        watching.partition("p").set("a", value)
+    monkeypatch.setattr(Listener, "_read", lambda *_: {})
+    watching.storage.subscribe("partition:p", woken.set)
+    _until_heard(admin, schema)
+    assert opened().partition("p").restore_all(1) == 1
+    assert woken.wait(PATIENCE)
 
 
 def test_where_no_notification_comes_a_look_finds_what_was_written(
