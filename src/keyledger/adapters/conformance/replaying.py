@@ -237,6 +237,16 @@ class ReplayContract(Fixtures):
             ("short", 1)
         ]
 
+    def test_what_expired_and_was_swept_before_the_first_write_was_there_when_it_was_read(
+        self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
+    ) -> None:
+        bob.set("short", 1, ttl=10)
+        agent.get("short")
+        clock.advance(10)
+        ledger.sweep()
+        agent.set("a", 2)
+        assert ledger.replay("r-1", "sandbox").difference is None
+
     def test_the_sandbox_has_the_lives_that_were_left_at_the_runs_end_from_now_on(
         self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
     ) -> None:

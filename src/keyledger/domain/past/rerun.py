@@ -68,7 +68,7 @@ class Rerun:
         then = self._read_then(look)
         found = self._entry(look.stream, look.scope, look.key, look.time)
         if then is None or found is None:
-            same = then is None and found is None
+            same = found is None and (then is None or self._was_tidied_up(look))
         else:
             same = self._is_same(then.value, found.value)
         if same:
@@ -76,6 +76,12 @@ class Rerun:
         version = None if then is None else version_of_event(self._engine.codec, then)
         key = (look.stream, look.scope, look.key)
         return Differing(0, self._difference("read", key, look.time, version, look.after))
+
+    def _was_tidied_up(self, look: Look) -> bool:
+        """Whether a version that the run read had expired, and was ended for that, by the moment of the fork."""
+        revision = self._moments[look.stream].revision
+        last = self._storage.history(look.stream, look.scope, look.key, revision + 1, 2)
+        return [row.operation for row, _ in last[:1]] == ["expire"] and last[-1].row.revision == look.revision
 
     def _is_same(self, then: bytes, now: bytes) -> bool:
         """Whether two texts are of the same JSON value."""

@@ -223,8 +223,11 @@ class Looks:
     def _changes(self, recorded: _Recorded) -> list[HistoryRow]:
         """The changes of a read's key since the run's start, as far as they came before the read was recorded."""
         stream, scope, key, _ = recorded.read
-        before, least = self._revision_at(stream, recorded.recorded_at) + 1, self._moments[stream].revision
-        rows: list[HistoryRow] = []
+        least, rows = self._moments[stream].revision, list[HistoryRow]()
+        last = self._storage.history(stream, scope, key, MAX_INTEGER, 1)
+        if not last or last[0].row.revision <= least:
+            return rows
+        before = self._revision_at(stream, recorded.recorded_at) + 1
         while found := self._storage.history(stream, scope, key, before, _PAGE):
             rows += [row for row, _ in found if row.revision > least]
             before = found[-1].row.revision
