@@ -28,6 +28,8 @@ _WRITES = st.one_of(
     st.tuples(st.just("advance"), st.floats(0, 1e9)),
     st.tuples(st.just("sweep")),
     st.tuples(st.just("drop")),
+    st.tuples(st.just("restore"), _KEYS, scopes(), st.integers(0, 12)),
+    st.tuples(st.just("restore_all"), st.integers(0, 12)),
 )
 _names = count()
 
@@ -67,6 +69,10 @@ def write(ledger: keyledger.Ledger, name: str, clock: ManualClock, operation: tu
                 clock.advance(seconds)
             case ("sweep",):
                 ledger.sweep()
+            case ("restore", key, scope, back):
+                kv.restore(key, max(0, kv.at().revision - back), scope=scope)
+            case ("restore_all", back):
+                kv.restore_all(max(0, kv.at().revision - back))
             case _:
                 ledger.delete_partition(name, actor="root")
     except (keyledger.RefusedError, keyledger.InvalidArgumentError):
@@ -98,6 +104,32 @@ def test_an_export_imports_as_the_same_events(
     assert other.partition(name).usage() == one.partition(name).usage()
     assert list(other.export_lines(name, current=True)) == list(one.export_lines(name, current=True))
     assert other.import_lines(lines, source=name).repeated == len(lines)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    operations=st.lists(_WRITES, min_size=1, max_size=8),
+    back=st.integers(0, 8),
+    more=st.lists(_WRITES, max_size=4),
+)
+def test_an_export_of_a_fork_imports_as_the_same_events(
+    operations: list[tuple[Any, ...]],
+    back: int,
+    more: list[tuple[Any, ...]],
+    ledgers: tuple[ManualClock, keyledger.Ledger, keyledger.Ledger],
+) -> None:
+    clock, one, other = ledgers
+    name = f"p{next(_names)}"
+    for operation in operations:
+        write(one, name, clock, operation)
+    source, fork = one.partition(name), f"{name}-fork"
+    source.fork(fork, max(0, source.at().revision - back))
+    for operation in more:
+        write(one, fork, clock, operation)
+    lines = list(one.export_lines(fork))
+    assert other.import_lines(lines, source=fork, stop=True).imported == len(lines)
+    assert events_of(other, fork) == events_of(one, fork)
+    assert other.partition(fork).usage() == one.partition(fork).usage()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
-from keyledger.domain.commands import Attribution, Batch, Delete, Increment, KeyAction, PartitionCommand, Set
+from keyledger.domain.commands import (
+    Attribution,
+    Batch,
+    Delete,
+    Increment,
+    KeyAction,
+    PartitionCommand,
+    Restore,
+    Set,
+)
 from keyledger.domain.decision import Decision, Outcome, Request
 from keyledger.domain.partition import PartitionState, decide, fold
 from keyledger.domain.quota import Limits
@@ -22,8 +31,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=10)
 
 KEYS = st.sampled_from("abcdef")
 TTLS = st.none() | st.sampled_from([1, 3, 3, 9, 60])
+VALUES = st.sampled_from([b"1", b"12345", b'"xxxxxxx"'])
+LIVES = st.none() | st.sampled_from([timedelta(seconds=1), timedelta(seconds=60)])
+REVISIONS = st.integers(0, 12)
 ACTIONS: st.SearchStrategy[KeyAction] = (
-    st.builds(Set, st.just("skill"), KEYS, st.sampled_from([b"1", b"12345", b'"xxxxxxx"']), TTLS)
+    st.builds(Set, st.just("skill"), KEYS, VALUES, TTLS)
+    | st.builds(Restore, st.just("skill"), KEYS, st.none() | VALUES, LIVES, REVISIONS, REVISIONS)
     | st.builds(Increment, st.just("skill"), KEYS, st.integers(-5, 5_000))
     | st.builds(Delete, st.just("skill"), KEYS)
 )
