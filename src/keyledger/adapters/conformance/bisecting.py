@@ -11,7 +11,12 @@ import pytest
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
-from keyledger.domain.errors import InvalidArgumentError, PredicateError, RevisionNotFoundError
+from keyledger.domain.errors import (
+    InvalidArgumentError,
+    PredicateError,
+    RevisionNotFoundError,
+    StorageUnavailableError,
+)
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 
@@ -160,6 +165,14 @@ class BisectContract(Fixtures):
         with pytest.raises(PredicateError, match="revision 0: AttributeError") as caught:
             kv.bisect("n", lambda entry: entry.value > 2)
         assert caught.value.revision == 0
+
+    def test_a_storage_that_is_in_the_way_is_told_as_such(self, kv: Partition) -> None:
+        def asks_in_vain(_: object) -> bool:
+            raise StorageUnavailableError("gone")
+
+        kv.set("n", 1)
+        with pytest.raises(StorageUnavailableError, match="gone"):
+            kv.bisect("n", asks_in_vain)
 
     def test_nothing_is_found_where_nothing_was_written(self, kv: Partition) -> None:
         assert kv.bisect("a", lambda entry: entry is not None) is None

@@ -168,6 +168,8 @@ class DifferenceContract(Fixtures):
         assert told(changes) == [("added", "more", None, 2), ("changed", "plan", 1, 2)]
         assert [each.scope for each in changes] == ["root_run:two"] * 2
         assert told(kv.diff(str(one), str(two), scope="root_run:one", prefix="p")) == [("changed", "plan", 1, 2)]
+        with pytest.raises(InvalidArgumentError, match="after: "):
+            kv.diff(one, kv.at())
 
     def test_a_partition_that_was_never_used_is_empty(self, kv: Partition) -> None:
         kv.set("a", 1)

@@ -54,6 +54,21 @@ class ForkContract(Fixtures):
         assert held(kv.at(4).list()) == {"a": {"x": 1}}
         assert ledger.rebuild().differences == ()
 
+    def test_a_fork_that_is_deleted_while_it_is_made_is_told(
+        self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kv.set("a", 1)
+        quota_at = ledger.storage.quota_at
+
+        def deleted_meanwhile(stream: str, revision: int) -> int | None:
+            ledger.delete_partition("sandbox")
+            return quota_at(stream, revision)
+
+        monkeypatch.setattr(ledger.storage, "quota_at", deleted_meanwhile)
+        with pytest.raises(ForkIncompleteError, match="sandbox"):
+            kv.fork("sandbox")
+        assert not ledger.partition("sandbox").list()
+
     def test_a_fork_can_be_of_any_moment(self, kv: Partition, clock: ManualClock) -> None:
         kv.set("a", 1)
         clock.advance(1)

@@ -13,6 +13,7 @@ from keyledger.adapters.conformance.fixtures import Fixtures
 from keyledger.adapters.conformance.forking import fill
 from keyledger.adapters.conformance.past import held
 from keyledger.adapters.conformance.run_steps import begin_and_end
+from keyledger.domain.audit.records import RunInfo, RunStats
 from keyledger.domain.audit.runs import Runs
 from keyledger.domain.errors import ForkIncompleteError, PartitionExistsError, StorageUnavailableError
 from keyledger.domain.kv import Partition
@@ -193,6 +194,39 @@ class UnfinishedForkContract(Fixtures):
         assert ledger.sweep(run_keys_after=1).run_keys == 1
         assert fork.get("k", scope="run:r-9") is None
 
+    def test_what_expires_in_an_unfinished_fork_does_not_come_back(
+        self, ledger: Ledger, kv: Partition, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kv.set("a", 1, ttl=50)
+        kv.set("b", 1)
+        interrupted(kv, "sandbox", ledger, monkeypatch, commits=2)
+        clock.advance(50)
+        assert ledger.sweep().expired == 1
+        fork = kv.fork("sandbox")
+        assert held(fork.list()) == {"b": 1}
+        assert ledger.sweep().expired == 1
+        lines = [line.replace('"sandbox"', '"copy"') for line in ledger.export_lines("sandbox")]
+        assert ledger.import_lines(lines, source="copy", stop=True).imported == len(lines)
+        assert [each.operation for each in ledger.partition("copy").history("a")] == ["expire", "copy"]
+
+    def test_a_fork_that_somebody_deletes_while_it_is_copied_is_refused(
+        self, reopen: Callable[..., Ledger], ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(kv, 150)
+        other, commit, begun = reopen(), ledger.storage.commit, list[Commit]()
+
+        def late(what: Commit) -> None:
+            if begun:
+                monkeypatch.setattr(ledger.storage, "commit", commit)
+                other.delete_partition("sandbox")
+            begun.append(what)
+            commit(what)
+
+        monkeypatch.setattr(ledger.storage, "commit", late)
+        with pytest.raises(ForkIncompleteError):
+            kv.fork("sandbox")
+        assert other.partition("sandbox").list().items == ()
+
     def test_an_unfinished_fork_of_another_is_not_taken_for_ones_own(
         self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -226,3 +260,16 @@ class UnfinishedForkContract(Fixtures):
         kv.set("a", 1)
         kv.fork("try", scope="root_run:r-0")
         assert held(kv.list(scope="root_run:try")) == {"plan": 1}
+
+    def test_a_sweep_passes_over_a_fork_that_is_not_finished(
+        self, ledger: Ledger, kv: Partition, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger.runs.start(RunInfo("r-1", "weather"))
+        kv.set("a", 1, scope="run:r-1")
+        ledger.runs.finish("r-1", RunStats("ok"))
+        interrupted(kv, "sandbox", ledger, monkeypatch, commits=2)
+        clock.advance(3_600)
+        assert ledger.sweep(run_keys_after=60).run_keys == 1
+        assert ledger.partition("weather").list(scope="run:r-1").items == ()
+        kv.fork("sandbox")
+        assert ledger.sweep(run_keys_after=60).run_keys == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,13 @@ class Rows:
     entries: dict[EntryKey, StoredEntry] = field(default_factory=dict)
     history: dict[EntryKey, list[HistoryRow]] = field(default_factory=dict)
     requests: dict[str, RequestRecord] = field(default_factory=dict)
+    _keys: list[EntryKey] = field(default_factory=list)
+
+    def keys(self, first: EntryKey, beyond: EntryKey) -> list[EntryKey]:
+        """The keys that ever were, from ``first`` to before ``beyond``, in their order."""
+        if len(self._keys) != len(self.history):
+            self._keys = sorted(self.history)
+        return self._keys[bisect_left(self._keys, first) : bisect_left(self._keys, beyond)]
 
     def version_at(self, key: EntryKey, revision: int) -> HistoryRow | None:
         """The last version of a key up to ``revision``."""

@@ -32,6 +32,7 @@ from keyledger.domain.ports import (
     UsageRow,
 )
 from keyledger.domain.quota import Lease, Leases
+from keyledger.domain.scope import key_range
 
 
 class MemoryStorage:
@@ -76,7 +77,7 @@ class MemoryStorage:
     def rows_at(self, stream: str, revision: int, first: EntryKey, beyond: EntryKey, limit: int) -> list[PastRow]:
         with self.recorder.locked() as streams:
             rows = streams.get(stream, Rows())
-            keys = sorted(key for key in rows.history if first <= key < beyond)[:limit]
+            keys = rows.keys(first, beyond)[:limit]
             found = []
             for key in keys:
                 row = rows.version_at(key, revision)
@@ -92,9 +93,10 @@ class MemoryStorage:
 
     def quota_at(self, stream: str, revision: int) -> int | None:
         with self.recorder.locked():
-            events = self.events(stream, 0, revision) if revision else ()
-            changed = [each for each in events if isinstance(each, QuotaChanged)]
-            return changed[-1].max_bytes if changed else None
+            newest_first = self.recorder.select_events(stream, lte=revision, desc=True)
+            changed = next((each for each in newest_first if each.topic == QuotaChanged.TOPIC), None)
+            event = None if changed is None else self.mapper.to_domain_event(changed)
+            return event.max_bytes if isinstance(event, QuotaChanged) else None
 
     def commit(self, commit: Commit) -> None:
         with self.recorder.locked():
@@ -123,15 +125,10 @@ class MemoryStorage:
     ) -> list[ReadEntry]:
         with self.recorder.locked() as streams:
             rows = streams.get(stream, Rows())
-            keys = sorted(
-                key
-                for key, entry in rows.entries.items()
-                if key[0] == scope
-                and key[1].startswith(prefix)
-                and key[1] > after
-                and not entry.is_expired(rows.now(now))
-            )
-            return [self._read(rows, key) for key in keys[:limit]]
+            first, beyond = ((scope, key) for key in key_range(prefix, after))
+            found = ((key, rows.entries.get(key)) for key in rows.keys(first, beyond))
+            live = (key for key, entry in found if entry is not None and not entry.is_expired(rows.now(now)))
+            return [self._read(rows, key) for key in islice(live, limit)]
 
     def history(
         self,

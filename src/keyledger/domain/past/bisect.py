@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keyledger.domain.errors import InvalidArgumentError, PredicateError
+from keyledger.domain.errors import InvalidArgumentError, PredicateError, StorageError
 
 
 def first_true(
@@ -24,12 +24,14 @@ def first_true(
         state = state_at(revision)
         try:
             return bool(predicate(state))
+        except StorageError:
+            raise
         except Exception as error:
             raise PredicateError(revision, error) from error
 
     if holds(low):
         raise InvalidArgumentError(
-            "predicate", f"true at revision {low}", "one that is false there; begin earlier"
+            "predicate", f"true at revision {low}", "one that is false there" + ("; begin earlier" if low else "")
         )
     if high <= low or not holds(high):
         return None

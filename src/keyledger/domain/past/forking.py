@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 
 from keyledger.domain.commands import Action, Batch, BeginFork, CompleteFork, Copy
+from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import ForkIncompleteError, PartitionExistsError
 from keyledger.domain.partition import PartitionForked, StoredEntry
@@ -42,10 +43,11 @@ class Fork:
         Raises:
             PartitionExistsError: the stream was used before, for something else.
             GlobalQuotaExceededError: what is left to copy does not fit; the fork can be finished when it does.
+            ForkIncompleteError: somebody deleted it meanwhile.
         """
         try:
             self.begin()
-        except (PartitionExistsError, ForkIncompleteError):
+        except PartitionExistsError:
             if unfinished(self._engine.storage, self._stream) != self._begin:
                 raise PartitionExistsError(name_of(self._stream)) from None
         self.finish()
@@ -60,17 +62,20 @@ class Fork:
         while some := tuple(islice(live, COPIED_AT_ONCE)):
             entries = entries_of(self._source, self._moment.stream, some)
             self._do(Batch(tuple(self._copy(scope, key, entry) for (scope, key), entry in entries.items())))
-        self._do(CompleteFork(self._source.quota_at(self._moment.stream, self._moment.revision)))
+        quota = self._source.quota_at(self._moment.stream, self._moment.revision)
+        done = self._do(CompleteFork(quota))
+        if not done.events and done.state is not None and done.state.deleted:
+            raise ForkIncompleteError(name_of(self._stream))  # somebody deleted it meanwhile
 
     def _copy(self, scope: str, key: str, entry: StoredEntry) -> Copy:
         scope = tree_scope(self._stream) if is_tree(self._stream) else scope
         left = None if entry.expires_at is None else entry.expires_at - self._moment.instant
         return Copy(scope, key, entry.value, left, self._moment.revision)
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action) -> Outcome:
         stream, command, _ = self._by.of(action)
         by = command.by._replace(recorded_at=self._recorded_at)
-        self._engine.writer.execute(stream, command._replace(by=by, limits=UNBOUND))
+        return self._engine.writer.execute(stream, command._replace(by=by, limits=UNBOUND))
 
 
 def unfinished(storage: Storage, stream: str) -> BeginFork | None:

@@ -144,7 +144,7 @@ class Moments:
         moment = self.of_revision(revision)
         if instant is None:
             return moment
-        if (revision and instant < moment.instant) or instant > self.now().instant:
+        if (revision and instant < moment.instant) or instant > self.now().instant + arguments.MAX_CLOCK_SKEW:
             allowed = f"a token with a time from {moment.instant.isoformat()}, its revision's, to now"
             raise InvalidArgumentError(self._field, token, allowed)
         return moment._replace(instant=instant, pinned=True)

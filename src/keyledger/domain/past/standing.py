@@ -9,7 +9,7 @@ from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import KeyIncremented, KeySet, PartitionEvent, StoredEntry
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.ports import HistoryRow, PastRow, Session
+from keyledger.domain.ports import HistoryRow, PastRow, PastVersion, Session
 from keyledger.domain.scope import beyond_scopes, key_range
 
 AT_ONCE = 500
@@ -39,6 +39,7 @@ def standing(
                 yield row
         if len(rows) < at_once:
             return
+        at_once = min(2 * at_once, max(at_once, AT_ONCE))  # where most have ended, a page takes many
         first = (rows[-1].key[0], f"{rows[-1].key[1]}\x01")
 
 
@@ -49,12 +50,20 @@ def is_live(row: HistoryRow | None, moment: Moment) -> bool:
 
 def entries_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[EntryKey, StoredEntry]:
     """The entries of rows that stood, with the values from their events."""
+    versions = versions_of(session, stream, rows)
+    return {(version.row.scope, version.row.key): stored_entry(*version) for version in versions}
+
+
+def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> list[PastVersion]:
+    """The versions of rows that stood, each with its event; UnreadableError if one is missing."""
     events = session.events_at(stream, [row.row.revision for row in rows if row.row is not None])
-    entries = {}
-    for row in rows:
-        if row.row is not None and row.created is not None:
-            entries[row.key] = stored_entry(row.row, events.get(row.row.revision), row.created)
-    return entries
+    found = []
+    for _, row, created in rows:
+        if row is not None and created is not None:
+            if row.revision not in events:
+                raise UnreadableError(f"event {row.revision} of {stream!r}", "it is missing")
+            found.append(PastVersion(row, events[row.revision], created))
+    return found
 
 
 def stored_entry(row: HistoryRow, event: PartitionEvent | None, created: tuple[int, datetime]) -> StoredEntry:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from keyledger.domain import arguments
-from keyledger.domain.commands import RestoreAll
+from keyledger.domain.commands import Restore, RestoreAll
+from keyledger.domain.decision import Outcome
 from keyledger.domain.errors import InvalidArgumentError, UnreadableError
 from keyledger.domain.partition import KeyDeleted, KeySet
 from keyledger.domain.past import difference
@@ -27,7 +28,7 @@ from keyledger.domain.scope import (
     name_of,
     partition_stream,
 )
-from keyledger.domain.writes import Writes
+from keyledger.domain.writes import Writes, entry_at
 
 if TYPE_CHECKING:
     from keyledger.domain.kv import Partition
@@ -85,7 +86,9 @@ class Travel(Streams):
         arguments.check_start("prefix", prefix)
         old = self._of_any(stream, "before", before)
         new = self._moment_or_now(stream, "after", None) if after is None else self._of_any(stream, "after", after)
-        if is_tree(old.stream) or is_tree(new.stream):
+        if is_tree(old.stream) != is_tree(new.stream):
+            raise InvalidArgumentError("after", str(new), f"a partition's moment, or a tree's, as {old} is")
+        if is_tree(new.stream):
             scope = None
         return tuple(difference.changes(self._engine, old, new, scope, prefix))
 
@@ -156,9 +159,17 @@ class Travel(Streams):
         action = restore_of(self._engine.storage, moment, scope, key, if_revision)
         _, command, remember = self.writes.of(action, request_id)
         outcome = self._engine.writer.execute(stream, command, remember=remember)
-        if not outcome.events:
-            return self.at(scope=scope).get(key, scope=scope)
-        return self.writes.entry(outcome) if isinstance(outcome.events[-1], KeySet) else None
+        if outcome.events:
+            return self.writes.entry(outcome) if isinstance(outcome.events[-1], KeySet) else None
+        return self._left(action, outcome)
+
+    def _left(self, action: Restore, outcome: Outcome) -> Entry | None:
+        """What stands where nothing had to be restored."""
+        if outcome.state is None:  # a retry: what it was told at first is not kept
+            return self.at(scope=action.scope).get(action.key, scope=action.scope)
+        entry = outcome.state.entries.get((action.scope, action.key))
+        now = outcome.state.effective_now(self._engine.clock.now())
+        return None if entry is None else entry_at(self._engine.codec, (action.scope, action.key), entry, now)
 
     def restore_all(
         self, to: At, *, scope: str | None = None, prefix: str = "", request_id: str | None = None
@@ -215,6 +226,8 @@ class Travel(Streams):
         return self._open_stream(SKILL if scope is None else scope)
 
     def _moment(self, stream: str, field: str, moment: At) -> Moment:
+        if isinstance(moment, View) and moment.moment.stream == stream:
+            return moment.moment
         return Moments(self._engine, stream, field).of(str(moment) if isinstance(moment, View) else moment)
 
     def _moment_or_now(self, stream: str, field: str, moment: At | None) -> Moment:

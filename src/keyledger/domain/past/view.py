@@ -13,7 +13,7 @@ from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, ReadOnlyViewError
 from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, entries_of, is_live, standing, stored_entry
+from keyledger.domain.past.standing import AT_ONCE, entries_of, is_live, standing, stored_entry, versions_of
 from keyledger.domain.ports import PastRow, StoredVersion, UsageRow
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.scope import (
@@ -115,12 +115,8 @@ class View:
         Pages as those of :meth:`list`.
         """
         rows, more = self._rows(scope, prefix, limit, after)
-        events = self._storage.events_at(self.moment.stream, [row.row.revision for row in rows if row.row])
-        versions = tuple(
-            version_of(self._engine.codec, StoredVersion(row.row, events[row.row.revision]))
-            for row in rows
-            if row.row
-        )
+        found = versions_of(self._storage, self.moment.stream, rows)
+        versions = tuple(version_of(self._engine.codec, StoredVersion(row, event)) for row, event, _ in found)
         return Page(versions, rows[-1].key[1] if more else None)
 
     def usage(self) -> Usage:
