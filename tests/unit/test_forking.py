@@ -132,10 +132,17 @@ def test_an_unfinished_fork_can_be_deleted_and_is_none_any_more() -> None:
     )
 
 
-def test_what_expires_in_an_unfinished_fork_is_ended() -> None:
-    given(was_forked(), was_copied("a", 1, of=7, expires=10)).when(EndExpired(5), at=10).then(
-        was_expired("a", expired=10)
-    )
+def test_what_expires_in_an_unfinished_fork_is_ended_when_it_is_finished_lest_it_be_copied_again() -> None:
+    past = was_forked(), was_copied("a", 1, of=7, expires=10)
+    given(*past).when(EndExpired(5), at=10).then_nothing()
+    given(*past).when(copying("a", 1, ttl=10), at=10).then_nothing()
+    given(*past, fork_was_completed()).when(EndExpired(5), at=10).then(was_expired("a", expired=10))
+
+
+def test_a_copy_makes_no_room_from_what_expired() -> None:
+    given(was_forked(), was_copied("a", 1234, of=7, expires=10)).when(
+        copying("b", 1234), at=10, limits=UNBOUND._replace(leased_bytes=4)
+    ).then_refused(GlobalQuotaExceededError)
 
 
 def test_a_finished_fork_is_a_partition_as_any_other() -> None:
@@ -147,7 +154,7 @@ def test_a_finished_fork_is_a_partition_as_any_other() -> None:
 
 
 def test_a_fork_stays_unfinished_whatever_happens_to_it_until_it_is_completed() -> None:
-    past = [was_forked(), was_copied("a", 1, of=7, expires=1), was_expired("a", expired=1)]
+    past = [was_forked(), was_copied("a", 1, of=7), was_copied("b", 1, of=7)]
     for length in range(1, len(past) + 1):
         assert given(*past[:length]).state.forking
     assert not given(*past, fork_was_completed()).state.forking

@@ -433,7 +433,8 @@ class _Draft:
             self.append(PartitionDeleted)
 
     def end_expired(self, limit: int) -> None:
-        for key, entry in self.before.expired(self.now)[:limit]:
+        """End what has expired, but not in an unfinished fork: it would be copied once more."""
+        for key, entry in () if self.before.forking else self.before.expired(self.now)[:limit]:
             self.end(key, entry)
 
     def act(self, action: KeyAction) -> None:
@@ -530,7 +531,7 @@ class _Draft:
             return Decided(self.events, after)
         touched = set(keys_of(self.command.action))
         forced = _Draft(self.command, before, self.now)
-        for key, entry in before.expired(self.now) if making_room else ():
+        for key, entry in before.expired(self.now) if making_room and not before.forking else ():
             if key not in touched:
                 forced.end(key, entry)
                 used, live = after.used_bytes - forced.ended_bytes, after.live_keys - forced.ended_keys
