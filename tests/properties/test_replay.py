@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any, TypeAlias
 
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from keyledger import Ledger, Partition, RefusedError, RunInfo
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
+from keyledger.domain.audit.reading import Read
+from keyledger.domain.run import RecordReads, run_stream
 from keyledger.opening import ledger_on
 
 KEYS = st.sampled_from("abc")
@@ -224,3 +227,22 @@ def same(one: Any, other: Any) -> bool:
 
 def later(now: datetime, ttl: float | None) -> datetime | None:
     return None if ttl is None else now + timedelta(seconds=ttl)
+
+
+@settings(deadline=None)
+@given(before=WRITTEN, steps=STEPS, order=st.randoms(use_true_random=False))
+def test_in_whatever_order_several_processes_recorded_what_a_run_read(
+    before: list[tuple[int, Step]], steps: list[tuple[int, Step]], order: Random
+) -> None:
+    world, noted = World(), dict[Read, None]()
+    engine = world.others[0].writes.engine
+    engine.reads.note = lambda run, reads: noted.update(dict.fromkeys(reads))  # type: ignore[method-assign]  # noqa: ARG005
+    for which, step in before:
+        world.do(world.others[which], step)
+    run = world.begin()
+    for which, step in steps:
+        world.do(run[which], step)
+    shuffled = order.sample(list(noted), len(noted))
+    engine.run_writer.execute(run_stream("r-1"), RecordReads(tuple(shuffled)))
+    report = world.ledger.replay("r-1", "sandbox")
+    assert (report.difference, report.reads) == (None, len(noted))

@@ -62,6 +62,9 @@ def test_a_dry_run_leaves_nothing_behind(ledger: Ledger) -> None:
     call_tool(ledger, "kv_list", {}, recording)
     with pytest.raises(KeyledgerError):
         call_tool(ledger, "kv_set", {"key": "k", "value": "x" * 70_000}, recording)
+    with ledger.dry_runs.of("r-1") as dry:
+        assert dry.runs.reads("r-2").items == ()
+        assert dry.runs.unrecorded_reads == 0
     assert ledger.runs.reads("r-2").items == ()
     assert everything(ledger) == before
     assert (ledger.runs.failures, ledger.runs.unrecorded_reads) == (0, 0)

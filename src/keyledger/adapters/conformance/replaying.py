@@ -247,6 +247,25 @@ class ReplayContract(Fixtures):
         agent.set("a", 2)
         assert ledger.replay("r-1", "sandbox").difference is None
 
+    def test_but_not_what_another_version_was_that_expired(
+        self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
+    ) -> None:
+        agent.get("a")
+        bob.set("a", 2, ttl=10)
+        clock.advance(10)
+        ledger.sweep()
+        agent.set("b", 2)
+        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, None, 5)
+
+    def test_an_increment_that_kept_a_life_keeps_the_one_in_the_sandbox(
+        self, ledger: Ledger, agent: Partition, bob: Partition
+    ) -> None:
+        agent.set("mine", 1)
+        bob.set("n", 5, ttl=60)
+        agent.increment("n")
+        assert ledger.replay("r-1", "sandbox").difference is None
+        assert [entry.ttl_seconds for entry in ledger.partition("sandbox").list(prefix="n")] == [None]
+
     def test_the_sandbox_has_the_lives_that_were_left_at_the_runs_end_from_now_on(
         self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
     ) -> None:
@@ -425,6 +444,39 @@ class ReplayContract(Fixtures):
         agent.set("mine", 2)
         agent.get("mine")
         assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", None, 1, 5)
+
+    def test_nor_in_a_stretch_that_was_over_by_then(
+        self, ledger: Ledger, agent: Partition, bob: Partition
+    ) -> None:
+        agent.set("k", 1)
+        bob.delete("k")
+        agent.set("mine", 2)
+        agent.get("mine")
+        agent.get("k")
+        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "k", None, 1, 5)
+
+    def test_nor_after_it_was_recorded(
+        self, ledger: Ledger, runs: Runs, agent: Partition, bob: Partition, clock: ManualClock
+    ) -> None:
+        bob.set("short", 1, ttl=10)
+        agent.set("mine", 1)
+        bob.delete("short")
+        agent.get("short")
+        assert len(runs.reads("r-1")) == 1
+        clock.advance(20)
+        agent.set("mine", 2)
+        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "short", None, 1, 6)
+
+    def test_what_was_missing_comes_after_the_reads_that_were_recorded_before_it(
+        self, ledger: Ledger, runs: Runs, agent: Partition, bob: Partition
+    ) -> None:
+        agent.set("mine", 1)
+        bob.delete("b")
+        bob.set("a", 10)
+        agent.get("a")
+        agent.get("b")
+        assert len(runs.reads("r-1")) == 2
+        assert brief(found_in(ledger.replay("r-1", "sandbox")))[1] == "a"
 
     # -------------------------------------------------------------------------------- little to do
 
