@@ -298,6 +298,34 @@ class MomentContract(Fixtures):
         assert (entry.ttl_seconds, kv.at(run="r-slow").revision) == (5, 1)
         assert held(kv.at(run="r-slow", end=True).list()) == {"b": 1}
 
+    def test_what_was_ended_as_expired_after_a_run_had_started_was_there_when_it_did(
+        self, ledger: Ledger, runs: Runs, kv: Partition, clock: ManualClock
+    ) -> None:
+        with kv.batch() as batch:
+            for number in range(40):
+                batch.set(f"short-{number:02}", number, ttl=10)
+        kv.set("later", 1, ttl=20)
+        clock.advance(5)
+        begin(runs, "r-slow", at=86_400 + 5)
+        clock.advance(10)
+        ledger.sweep()
+        clock.advance(10)
+        ledger.partition("weather", run_id="r-slow").set("later", 2)
+        view = kv.at(run="r-slow")
+        assert (view.revision, view.instant) == (41, START + timedelta(seconds=5))
+        assert [entry.ttl_seconds for entry in view.list()] == [15] + 40 * [5]
+
+    def test_what_was_ended_as_expired_before_a_run_had_started_was_not(
+        self, ledger: Ledger, runs: Runs, kv: Partition, clock: ManualClock
+    ) -> None:
+        kv.set("a", 1, ttl=10)
+        clock.advance(10)
+        ledger.sweep()
+        clock.advance(5)
+        begin(runs, "r-slow", at=86_400 + 15)
+        ledger.partition("weather", run_id="r-slow").set("b", 1)
+        assert str(kv.at(run="r-slow")) == "weather@2~2026-01-01T00:00:15.000000Z"
+
     def test_what_was_written_between_a_runs_start_and_its_first_write_is_in_what_it_started_from(
         self, ledger: Ledger, runs: Runs, kv: Partition, clock: ManualClock
     ) -> None:

@@ -255,7 +255,7 @@ class ReplayContract(Fixtures):
         clock.advance(10)
         ledger.sweep()
         agent.set("b", 2)
-        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, None, 5)
+        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, 2, 4)
 
     def test_an_increment_that_kept_a_life_keeps_the_one_in_the_sandbox(
         self, ledger: Ledger, agent: Partition, bob: Partition
@@ -444,6 +444,16 @@ class ReplayContract(Fixtures):
         agent.set("mine", 2)
         agent.get("mine")
         assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", None, 1, 5)
+
+    def test_nor_between_the_writes_of_one_command(self, ledger: Ledger, agent: Partition) -> None:
+        agent.delete("a")
+        with agent.batch() as batch:
+            batch.set("b", 2)
+            batch.set("a", 2)
+        agent.get("b")
+        agent.delete("a")
+        agent.get("a")
+        assert ledger.replay("r-1", "sandbox").difference is None
 
     def test_nor_in_a_stretch_that_was_over_by_then(
         self, ledger: Ledger, agent: Partition, bob: Partition

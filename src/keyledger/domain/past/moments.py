@@ -19,7 +19,7 @@ from keyledger.domain.errors import (
     RunNotFoundError,
     UnreadableError,
 )
-from keyledger.domain.partition import PartitionEvent
+from keyledger.domain.partition import KeyExpired, PartitionEvent
 from keyledger.domain.run import run_stream
 from keyledger.domain.scope import check_id, name_of, stream_named
 from keyledger.domain.values import MAX_INTEGER
@@ -90,8 +90,8 @@ class Moments:
     def of_run(self, run_id: str, *, end: bool) -> Moment:
         """The moment that a run started from, or with ``end`` the one that its last event here left.
 
-        It started from the head before its first event here, judged when it started; if it wrote nothing here,
-        from what stood when it started.
+        It started from the head before its first event here, judged when it started, so that what expired in
+        between was there; if it wrote nothing here, from what stood when it started.
 
         Raises:
             RunNotFoundError: neither the audit of runs nor the history here knows the run.
@@ -102,13 +102,24 @@ class Moments:
             return self.of_revision(span[1])
         row = self._storage.runs.read_run(run_stream(run_id))
         if span is not None:
-            first, before = self.of_revision(span[0]), self.of_revision(span[0] - 1)
+            first = self.of_revision(span[0])
             began = first.instant if row is None else min(row.started_at, first.instant)
+            before = self.of_revision(self._before_expiries(span[0], began))
             return Moment(self._stream, before.revision, max(began, before.instant), pinned=True)
         if row is None:
             purged = self._storage.runs.load(run_stream(run_id)).purged
             raise RunNotFoundError(run_id, purged=purged)
         return self._of_time(min(row.started_at, self.now().instant))
+
+    def _before_expiries(self, revision: int, began: datetime) -> int:
+        """The last revision before ``revision`` that did not just end, since ``began``, what had expired."""
+        while revision > 1:
+            page = self._storage.events(self._stream, max(0, revision - 1 - _PROBES), min(_PROBES, revision - 1))
+            for event in reversed(page):
+                if not isinstance(event, KeyExpired) or event.recorded_at < began:
+                    return event.originator_version
+                revision = event.originator_version
+        return 0
 
     def span(self, since: datetime | None, until: datetime | None) -> range:
         """The revisions so far that were recorded at ``since`` or later, and before ``until``."""

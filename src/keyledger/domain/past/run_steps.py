@@ -212,8 +212,11 @@ class Looks:
         moment = self._moments[stream]
         base = self._storage.version_at(stream, scope, key, moment.revision)
         standing, since = None if base is None else base.row, _start(moment)
+        commands = {own.revision: own.command for own in self._own.get(recorded.read[:3], ())}
         for row in [*self._changes(recorded), None]:
-            following = _END if row is None else (row.recorded_at, stream, row.revision, 0)
+            following = _END
+            if row is not None:
+                following = commands.get(row.revision, (row.recorded_at, stream, row.revision, 0))
             start = since if standing is None or not standing.size else max(since, _expiry_of(standing.expires_at))
             if start < following:
                 yield _Gap(start, following, moment.revision if standing is None else standing.revision)
