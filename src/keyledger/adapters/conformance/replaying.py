@@ -244,6 +244,7 @@ class ReplayContract(Fixtures):
         agent.get("short")
         clock.advance(10)
         ledger.sweep()
+        bob.set("b", 3)
         agent.set("a", 2)
         assert ledger.replay("r-1", "sandbox").difference is None
 
@@ -254,8 +255,9 @@ class ReplayContract(Fixtures):
         bob.set("a", 2, ttl=10)
         clock.advance(10)
         ledger.sweep()
+        bob.set("b", 3)
         agent.set("b", 2)
-        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, 2, 4)
+        assert brief(found_in(ledger.replay("r-1", "sandbox"))) == ("read", "a", 1, None, 5)
 
     def test_an_increment_that_kept_a_life_keeps_the_one_in_the_sandbox(
         self, ledger: Ledger, agent: Partition, bob: Partition
