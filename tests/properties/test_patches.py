@@ -37,6 +37,7 @@ def text(value: Any) -> str:
 @example(old=[True, 1], new=[1, True])
 @example(old=0.0, new=-0.0)
 @example(old={"a": [1, {"b": True}]}, new={"a": [1, {"b": 1}]})
+@example(old={"a": [1]}, new={"b": [True]})
 @example(old=[1, 2, 3], new=[3, 2, 1])
 @example(old={"a/b": 1, "~": 2}, new={"a/b": 2, "": 3})
 def test_a_patch_makes_the_old_value_into_the_new_and_is_nothing_only_for_the_same(old: Any, new: Any) -> None:
