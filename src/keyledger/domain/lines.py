@@ -2,9 +2,9 @@
 
 ``op`` says what is done, ``set`` unless given. ``set``, ``increment``, ``delete`` and ``expire`` are of a key, and
 name it with ``scope`` (``skill`` unless given) and ``key``; ``quota``, ``delete_partition``, ``fork`` and
-``fork_completed`` are of a partition.
-Every line names its ``partition``, but for a ``root_run:`` scope, which belongs to none. ``actor``, ``run_id``,
-``root_run_id``, ``tool`` and ``recorded_at`` say who did it, where and when.
+``fork_completed`` are of a partition. Every line names its ``partition``, but for a ``root_run:`` scope, which belongs
+to none, and which a fork of a dispatch tree names too. ``actor``, ``run_id``, ``root_run_id``, ``tool`` and
+``recorded_at`` say who did it, where and when.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from keyledger.domain.scope import (
     is_tree,
     partition_stream,
     stream_of,
+    tree_scope,
 )
 from keyledger.domain.values import check_value, parse_json
 
@@ -66,8 +67,8 @@ _OPERATIONS = {
     "delete": _KEY | {"restored_from"},
     "expire": _KEY,
     "quota": {"max_bytes"},
-    "fork": {"source", "revision", "judged_at"},
-    "fork_completed": set[str](),
+    "fork": {"scope", "source", "revision", "judged_at"},
+    "fork_completed": {"scope"},
     "delete_partition": set[str](),
 }
 _FIELDS = _COMMON.union(*_OPERATIONS.values())
@@ -80,7 +81,9 @@ _MAX_NAME_BYTES = len(ROOT_RUN_PARTITION) + 1 + MAX_ID_BYTES
 def line_of(event: PartitionEvent, codec: JSONCodec) -> str:
     """The line of an event, without a line feed at its end; its value stands there as it is stored."""
     fields: dict[str, Any] = {}
-    if not is_tree(event.originator_id):
+    if is_tree(event.originator_id):
+        fields["scope"] = tree_scope(event.originator_id)
+    else:
         fields["partition"] = event.originator_id.removeprefix(STREAM_PREFIX)
     if isinstance(event, KeyEvent):
         fields |= {"scope": event.scope, "key": event.key}

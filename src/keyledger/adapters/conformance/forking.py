@@ -214,6 +214,15 @@ class ForkContract(Fixtures):
         assert copy.usage() == fork.usage()
         assert copy.history("a")[0].copied_from == fork.history("a")[0].copied_from == 2
 
+    def test_a_fork_of_a_tree_is_exported_and_imported_too(self, ledger: Ledger, kv: Partition) -> None:
+        kv.set("plan", 1, scope="root_run:r-0")
+        kv.fork("sandbox", scope="root_run:r-0")
+        lines = [line.replace("root_run:sandbox", "root_run:copy") for line in ledger.export_lines()]
+        told = [line for line in lines if "root_run:copy" in line]
+        assert len(told) == 3
+        assert ledger.import_lines(told, source="copy", stop=True).failed == 0
+        assert held(kv.list(scope="root_run:copy")) == {"plan": 1}
+
     # ------------------------------------------------------------------------------- what exists
 
     def test_a_fork_goes_only_where_nothing_ever_was(self, ledger: Ledger, kv: Partition) -> None:
