@@ -1,16 +1,16 @@
 """The rules of going back, one a test."""
 
-import pytest
+from datetime import UTC, datetime
 
 from keyledger.domain.commands import Batch
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
-    InvalidArgumentError,
     KeyCountExceededError,
     NamespaceQuotaExceededError,
     RevisionConflictError,
     ValueTooLargeError,
 )
+from keyledger.domain.partition import KeySet
 from keyledger.domain.quota import Limits
 
 from .specs import (
@@ -101,9 +101,10 @@ def test_a_restore_without_a_life_clears_one() -> None:
     )
 
 
-def test_a_life_that_ends_after_all_years_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="ttl"):
-        given(was_set("a", 1), was_set("a", 2)).when(restoring("a", 1, to=1, ttl=2.6e11)).decided()
+def test_a_life_that_would_end_after_all_years_ends_with_them() -> None:
+    (event,) = given(was_set("a", 1), was_set("a", 2)).when(restoring("a", 1, to=1, ttl=2.6e11)).decided()
+    assert isinstance(event, KeySet)
+    assert event.expires_at == datetime.max.replace(tzinfo=UTC)
 
 
 def test_a_restore_over_an_expired_entry_ends_it_first() -> None:

@@ -56,8 +56,11 @@ class Exporter:
     def _standing(
         self, page: list[PartitionEvent], head: PartitionState, now: datetime
     ) -> Iterator[PartitionEvent]:
-        """Those that made a live entry of ``head``; and each change of the quota, as the entries may need it."""
-        if not head.live_keys:
+        """Those that made a live entry of ``head``; and each change of the quota, as the entries may need it.
+
+        Nothing of a fork that is not finished.
+        """
+        if not head.live_keys or head.forking:
             return
         entries = self._storage.load(head.id, keys_touched(page)).state.entries
         for event in page:

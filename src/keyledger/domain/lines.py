@@ -3,8 +3,8 @@
 ``op`` says what is done, ``set`` unless given. ``set``, ``increment``, ``delete`` and ``expire`` are of a key, and
 name it with ``scope`` (``skill`` unless given) and ``key``; ``quota``, ``delete_partition``, ``fork`` and
 ``fork_completed`` are of a partition. Every line names its ``partition``, but for a ``root_run:`` scope, which
-belongs to none; a fork of a dispatch tree names that. ``actor``, ``run_id``, ``root_run_id``, ``tool`` and ``recorded_at`` say
-who did it, where and when.
+belongs to none; a fork of a dispatch tree names that. ``actor``, ``run_id``, ``root_run_id``, ``tool`` and
+``recorded_at`` say who did it, where and when.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ that slice is what it would decide on the whole replayed state.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias, assert_never
 
 from rpds import HashTrieMap
@@ -50,6 +50,7 @@ from keyledger.domain.scope import name_of
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, json_type
 
 EXPIRY_ACTOR = "system:expiry"
+_LATEST = datetime.max.replace(tzinfo=UTC)
 _NOBODY = {"changed_by": EXPIRY_ACTOR, "run_id": None, "root_run_id": None, "tool": None}
 
 # ---------------------------------------------------------------------------------------------- events
@@ -478,7 +479,11 @@ class _Draft:
             self._put(action, restored_from=action.restored_from)
 
     def _put(self, action: Copy | Restore, **origin: int) -> None:
-        expires_at = None if action.ttl is None else self._expires_at(action.ttl)
+        """Put what was there once; a life that would go on beyond the year 9999 ends with it."""
+        try:
+            expires_at = None if action.ttl is None else self._expires_at(action.ttl)
+        except InvalidArgumentError:
+            expires_at = _LATEST
         self.append(
             KeySet, scope=action.scope, key=action.key, value=action.value, expires_at=expires_at, **origin
         )

@@ -224,7 +224,10 @@ class Looks:
                 standing, since = row, (row.recorded_at, stream, row.revision, 1)
 
     def _changes(self, recorded: _Recorded) -> list[HistoryRow]:
-        """The changes of a read's key since the run's start, as far as they came before the read was recorded."""
+        """The changes of a read's key since the run's start, as far as they came before the read was recorded.
+
+        Without its expiries: it was not there from its time on, whenever that was noticed.
+        """
         stream, scope, key, _ = recorded.read
         least, rows = self._moments[stream].revision, list[HistoryRow]()
         last = self._storage.history(stream, scope, key, MAX_INTEGER, 1)
@@ -232,7 +235,7 @@ class Looks:
             return rows
         before = self._revision_at(stream, recorded.recorded_at) + 1
         while found := self._storage.history(stream, scope, key, before, _PAGE):
-            rows += [row for row, _ in found if row.revision > least]
+            rows += [row for row, _ in found if row.revision > least and row.operation != "expire"]
             before = found[-1].row.revision
             if before <= least:
                 break
