@@ -457,6 +457,20 @@ class ReplayContract(Fixtures):
         agent.get("a")
         assert ledger.replay("r-1", "sandbox").difference is None
 
+    def test_nor_where_a_command_ended_what_had_expired(
+        self, ledger: Ledger, agent: Partition, bob: Partition, clock: ManualClock
+    ) -> None:
+        bob.set("short", 1, ttl=10)
+        agent.set("mine", 1)
+        clock.advance(10)
+        with agent.batch() as batch:
+            batch.set("b", 2)
+            batch.set("short", 2)
+        agent.get("b")
+        agent.delete("short")
+        agent.get("short")
+        assert ledger.replay("r-1", "sandbox").difference is None
+
     def test_nor_in_a_stretch_that_was_over_by_then(
         self, ledger: Ledger, agent: Partition, bob: Partition
     ) -> None:

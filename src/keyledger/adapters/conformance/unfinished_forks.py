@@ -171,6 +171,17 @@ class UnfinishedForkContract(Fixtures):
             kv.fork("sandbox")
         assert held(sandbox.list()) == {"a": 1}
 
+    def test_an_unfinished_fork_is_exported_whole_and_has_nothing_current(
+        self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(kv, 250)
+        interrupted(kv, "sandbox", ledger, monkeypatch, commits=2)
+        assert len(list(ledger.export_lines("sandbox"))) == 101
+        assert list(ledger.export_lines("sandbox", current=True)) == []
+        assert len(list(ledger.export_lines(current=True))) == 250
+        kv.fork("sandbox")
+        assert len(list(ledger.export_lines("sandbox", current=True))) == 250
+
     def test_sweeps_and_rebuilds_pass_over_an_unfinished_fork(
         self,
         ledger: Ledger,
