@@ -66,7 +66,9 @@ class KeyChange:
     """How one key differs between two moments: ``kind`` is added, removed or changed.
 
     ``before`` and ``after`` are its entries at the two, None where there was none. ``patch`` holds the operations
-    (RFC 6902) that make the value of the one into that of the other; none where only the expiry changed.
+    (RFC 6902) that make the value of the one into that of the other; none where only the expiry changed. ``by`` is
+    the last of the changes that led to ``after``, for a removed key the one that ended it; None where the key had
+    only expired, or had never been there.
     """
 
     scope: str
@@ -75,6 +77,7 @@ class KeyChange:
     before: Entry | None
     after: Entry | None
     patch: tuple[dict[str, JSONValue], ...] = ()
+    by: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class AsyncTravel:
         Without a key it is asked about a plain ``View``, which it reads without ``await``. It is not asked again
         after a cancellation.
         """
-        if iscoroutinefunction(predicate):
+        if not callable(predicate) or iscoroutinefunction(predicate):
             raise InvalidArgumentError("predicate", predicate, "a plain function: it is called in another thread")
         cancelled = Event()
 
@@ -81,6 +81,10 @@ class AsyncTravel:
         except CancelledError:
             cancelled.set()
             raise
+
+    async def forked_from(self, *, scope: str = SKILL) -> str | None:
+        """As ``Partition.forked_from``."""
+        return await self._threads.read(partial(self._kv.forked_from, scope=scope))
 
     # ------------------------------------------------------------------------------------ going back
 
@@ -115,4 +119,4 @@ def plain_moment(moment: At) -> travel.At: ...
 def plain_moment(moment: None) -> None: ...
 def plain_moment(moment: At | None) -> travel.At | None:
     """A moment as ``Partition`` takes it."""
-    return str(moment) if isinstance(moment, AsyncView) else moment
+    return moment.plain if isinstance(moment, AsyncView) else moment

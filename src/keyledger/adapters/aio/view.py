@@ -18,38 +18,39 @@ class AsyncView:
     """A partition as it stood at a moment: :class:`View` with the same arguments, results and errors, awaited."""
 
     def __init__(self, view: View, threads: Threads) -> None:
-        self._view, self._threads = view, threads
+        self.plain, self._threads = view, threads
+        """The view itself, for adapters."""
 
     @property
     def partition_id(self) -> str:
         """As ``View.partition_id``."""
-        return self._view.partition_id
+        return self.plain.partition_id
 
     @property
     def revision(self) -> int:
         """As ``View.revision``."""
-        return self._view.revision
+        return self.plain.revision
 
     @property
     def instant(self) -> datetime:
         """As ``View.instant``."""
-        return self._view.instant
+        return self.plain.instant
 
     def __str__(self) -> str:
-        return str(self._view)
+        return str(self.plain)
 
     def __repr__(self) -> str:
-        return f"<AsyncView {self._view}>"
+        return f"<AsyncView {self.plain}>"
 
     # ------------------------------------------------------------------------------------- reading
 
     async def get(self, key: str, *, scope: str | None = None) -> Entry | None:
         """As ``View.get``."""
-        return await self._threads.read(partial(self._view.get, key, scope=scope))
+        return await self._threads.read(partial(self.plain.get, key, scope=scope))
 
     async def get_many(self, keys: Sequence[str], *, scope: str | None = None) -> dict[str, Entry]:
         """As ``View.get_many``."""
-        return await self._threads.read(partial(self._view.get_many, keys, scope=scope))
+        return await self._threads.read(partial(self.plain.get_many, keys, scope=scope))
 
     async def list(
         self,
@@ -60,12 +61,12 @@ class AsyncView:
         after: str = "",
     ) -> Page[Entry]:
         """As ``View.list``."""
-        listed = partial(self._view.list, scope=scope, prefix=prefix, limit=limit, after=after)
+        listed = partial(self.plain.list, scope=scope, prefix=prefix, limit=limit, after=after)
         return await self._threads.read(listed)
 
     def scan(self, *, scope: str | None = None, prefix: str = "", after: str = "") -> AsyncIterator[Entry]:
         """As ``View.scan``, for ``async for``."""
-        return self._threads.iterate(self._view.scan(scope=scope, prefix=prefix, after=after))
+        return self._threads.iterate(self.plain.scan(scope=scope, prefix=prefix, after=after))
 
     async def blame(
         self,
@@ -76,12 +77,12 @@ class AsyncView:
         after: str = "",
     ) -> Page[Version]:
         """As ``View.blame``."""
-        blamed = partial(self._view.blame, scope=scope, prefix=prefix, limit=limit, after=after)
+        blamed = partial(self.plain.blame, scope=scope, prefix=prefix, limit=limit, after=after)
         return await self._threads.read(blamed)
 
     async def usage(self) -> Usage:
         """As ``View.usage``."""
-        return await self._threads.read(self._view.usage)
+        return await self._threads.read(self.plain.usage)
 
     # ------------------------------------------------------------------------------------- writing
 

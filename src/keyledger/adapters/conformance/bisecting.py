@@ -197,6 +197,15 @@ class BisectContract(Fixtures):
             kv.bisect(wanted.pop("key"), at_least(2), **wanted)
         assert caught.value.field == field
 
+    def test_a_predicate_is_a_plain_function(self, kv: Partition) -> None:
+        async def awaited(_: object) -> bool:
+            return True
+
+        kv.set("a", 1)
+        for predicate in (awaited, None, "@ > 1"):
+            with pytest.raises(InvalidArgumentError, match="predicate: "):
+                kv.bisect("a", predicate)  # type: ignore[arg-type]
+
     def test_no_search_goes_beyond_the_head(self, kv: Partition) -> None:
         kv.set("a", 1)
         with pytest.raises(RevisionNotFoundError):

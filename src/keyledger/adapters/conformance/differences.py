@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import pytest
 
 from keyledger.adapters.conformance.clock import START, ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.adapters.conformance.past import held
 from keyledger.adapters.conformance.unfinished_forks import interrupted
 from keyledger.domain.errors import ForkIncompleteError, InvalidArgumentError, RevisionNotFoundError
 from keyledger.domain.kv import Partition
@@ -191,6 +193,45 @@ class DifferenceContract(Fixtures):
         with pytest.raises(InvalidArgumentError) as caught:
             kv.diff(**arguments)
         assert caught.value.field == field
+
+    def test_a_difference_names_the_last_change_of_each_key(self, ledger: Ledger, kv: Partition) -> None:
+        kv.set("changed", 1)
+        kv.set("removed", 1)
+        kv.set("expired", 1, ttl=1)
+        other = ledger.partition("weather", actor="bob", run_id="r-bad", tool="kv_set")
+        other.set("changed", 2)
+        other.set("changed", 3)
+        other.set("added", 4)
+        other.delete("removed")
+        by = {change.key: change.by for change in kv.diff(3, 7)}
+        who = attrgetter("revision", "operation", "changed_by", "run_id", "tool")
+        assert {key: who(each) for key, each in by.items()} == {
+            "added": (6, "set", "bob", "r-bad", "kv_set"),
+            "changed": (5, "set", "bob", "r-bad", "kv_set"),
+            "removed": (7, "delete", "bob", "r-bad", "kv_set"),
+        }
+        assert [change.by for change in kv.diff(7, 1) if change.kind == "removed"] == [None, None]
+
+    def test_what_only_expired_was_removed_by_nobody(self, kv: Partition, clock: ManualClock) -> None:
+        kv.set("a", 1, ttl=1)
+        clock.advance(1)
+        assert [(change.kind, change.by) for change in kv.diff(1)] == [("removed", None)]
+
+    def test_a_view_of_another_ledger_is_compared_as_such_and_taken_for_nothing_else(
+        self, ledger: Ledger, kv: Partition
+    ) -> None:
+        kv.set("a", 1)
+        kv.set("b", 1)
+        with ledger.dry_run() as dry:
+            trial = dry.partition("weather")
+            trial.set("a", 2)
+            trial.delete("b")
+            view = trial.at()
+            assert told(kv.diff(kv.at(), view)) == [("changed", "a", 1, 2), ("removed", "b", 1, None)]
+            for ask in (kv.at, kv.restore_all, lambda to: kv.restore("a", to), lambda at: kv.fork("new", at)):
+                with pytest.raises(InvalidArgumentError, match="in this ledger"):
+                    ask(view)
+        assert held(kv.list()) == {"a": 1, "b": 1}
 
     def test_an_unfinished_fork_is_not_compared(
         self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch

@@ -240,6 +240,27 @@ class ForkContract(Fixtures):
             assert caught.value.partition == into
         assert held(ledger.partition("used").list()) == {"b": 1}
 
+    def test_a_partition_that_was_never_used_is_not_forked(self, kv: Partition) -> None:
+        for at in (None, 0, "weather@0"):
+            with pytest.raises(InvalidArgumentError, match="weather@0"):
+                kv.fork("sandbox", at)
+        kv.set("a", 1)
+        assert held(kv.fork("sandbox", 0).list()) == {}
+
+    def test_a_fork_says_where_it_came_from(self, ledger: Ledger, kv: Partition) -> None:
+        kv.set("a", 1)
+        kv.set("plan", 1, scope="root_run:r-0")
+        moment = kv.at(1)
+        fork = kv.fork("sandbox", moment)
+        kv.fork("trial", scope="root_run:r-0")
+        origin = fork.forked_from()
+        assert origin is not None
+        assert kv.at(origin).list() == moment.list()
+        assert (kv.forked_from(), ledger.partition("unused").forked_from()) == (None, None)
+        tree = kv.forked_from(scope="root_run:trial")
+        assert tree is not None
+        assert tree.startswith("__root_run__:r-0@1~")
+
     def test_a_fork_of_a_fork_is_a_fork(self, kv: Partition) -> None:
         kv.set("a", 1)
         second = kv.fork("one").fork("two")

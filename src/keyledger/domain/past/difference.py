@@ -11,32 +11,35 @@ from typing import TypeAlias
 
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.engine import Engine
+from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, entries_of, standing
-from keyledger.domain.ports import PastRow, Session
-from keyledger.domain.records import Entry, KeyChange
-from keyledger.domain.scope import is_tree
+from keyledger.domain.past.standing import AT_ONCE, standing, stored_entry, versions_of
+from keyledger.domain.ports import PastRow, Session, StoredVersion
+from keyledger.domain.records import Entry, KeyChange, Version
+from keyledger.domain.scope import is_tree, tree_scope
 from keyledger.domain.values import JSONValue
 from keyledger.domain.writes import entry_at
 
 Pair: TypeAlias = tuple[PastRow | None, PastRow | None]
+Side: TypeAlias = tuple[Engine, Moment]
 
 
 def differing(
-    session: Session, before: Moment, after: Moment, scope: str | None = None, prefix: str = ""
+    before: tuple[Session, Moment], after: tuple[Session, Moment], scope: str | None = None, prefix: str = ""
 ) -> Iterator[Pair]:
     """The keys that stood at different versions, with the row of either side, in order; values are not read.
 
     A dispatch tree's keys are compared with another's by their names: their scopes name the trees.
     """
-    sides = [_side(0, session, before, scope, prefix), _side(1, session, after, scope, prefix)]
+    sides = [_numbered(side, *read, scope, prefix) for side, read in enumerate((before, after))]
+    one_history = before[0] is after[0] and before[1].stream == after[1].stream
     for _, found in groupby(merge(*sides, key=itemgetter(0, 1)), key=itemgetter(0)):
         rows = {side: row for _, side, row in found}
-        if before.stream != after.stream or _revision(rows.get(0)) != _revision(rows.get(1)):
+        if not one_history or _revision(rows.get(0)) != _revision(rows.get(1)):
             yield rows.get(0), rows.get(1)
 
 
-def _side(
+def _numbered(
     side: int, session: Session, moment: Moment, scope: str | None, prefix: str
 ) -> Iterator[tuple[EntryKey, int, PastRow]]:
     tree = is_tree(moment.stream)
@@ -48,33 +51,51 @@ def _revision(row: PastRow | None) -> int | None:
     return None if row is None or row.row is None else row.row.revision
 
 
-def changes(engine: Engine, before: Moment, after: Moment, scope: str | None, prefix: str) -> Iterator[KeyChange]:
+def changes(before: Side, after: Side, scope: str | None, prefix: str) -> Iterator[KeyChange]:
     """What was added, removed or changed from one moment to the other, by (scope, key)."""
-    pairs = differing(engine.storage, before, after, scope, prefix)
+    pairs = differing((before[0].storage, before[1]), (after[0].storage, after[1]), scope, prefix)
     while some := tuple(islice(pairs, AT_ONCE)):
-        olds = _entries(engine, before, [old for old, _ in some])
-        news = _entries(engine, after, [new for _, new in some])
+        olds = _stood(before, [old for old, _ in some])
+        news = _stood(after, [new for _, new in some])
         for old, new in zip(olds, news, strict=True):
-            if change := _change(old, new):
+            if change := _change(old, new, after):
                 yield change
 
 
-def _entries(engine: Engine, moment: Moment, rows: Sequence[PastRow | None]) -> list[Entry | None]:
-    found = entries_of(engine.storage, moment.stream, [row for row in rows if row is not None])
-    return [
-        None if row is None else entry_at(engine.codec, row.key, found[row.key], moment.instant) for row in rows
-    ]
+def _stood(side: Side, rows: Sequence[PastRow | None]) -> list[tuple[Entry, Version] | None]:
+    """What a key held, and the version that it stood at; None where it did not stand."""
+    engine, moment = side
+    found = versions_of(engine.storage, moment.stream, [row for row in rows if row is not None])
+    versions = {(version.row.scope, version.row.key): version for version in found}
+
+    def of(row: PastRow) -> tuple[Entry, Version]:
+        version = versions[row.key]
+        entry = entry_at(engine.codec, row.key, stored_entry(*version), moment.instant)
+        return entry, version_of(engine.codec, StoredVersion(version.row, version.event))
+
+    return [None if row is None else of(row) for row in rows]
 
 
-def _change(old: Entry | None, new: Entry | None) -> KeyChange | None:
-    if old is None or new is None:
-        there = old or new
-        assert there is not None  # noqa: S101 - a pair has one side at least
-        return KeyChange(there.scope, there.key, "added" if old is None else "removed", old, new)
-    patch = patch_of(old.value, new.value)
-    if not patch and old.expires_at == new.expires_at:
+def _change(old: tuple[Entry, Version] | None, new: tuple[Entry, Version] | None, after: Side) -> KeyChange | None:
+    if new is None:
+        assert old is not None  # noqa: S101 - a pair has one side at least
+        entry, _ = old
+        return KeyChange(entry.scope, entry.key, "removed", entry, None, by=_ending(after, entry))
+    entry, by = new
+    if old is None:
+        return KeyChange(entry.scope, entry.key, "added", None, entry, by=by)
+    patch = patch_of(old[0].value, entry.value)
+    if not patch and old[0].expires_at == entry.expires_at:
         return None
-    return KeyChange(new.scope, new.key, "changed", old, new, patch)
+    return KeyChange(entry.scope, entry.key, "changed", old[0], entry, patch, by)
+
+
+def _ending(after: Side, entry: Entry) -> Version | None:
+    """What had ended a key by then."""
+    engine, moment = after
+    scope = tree_scope(moment.stream) if is_tree(moment.stream) else entry.scope
+    found = engine.storage.history(moment.stream, scope, entry.key, moment.revision + 1, 1)
+    return version_of(engine.codec, found[0]) if found and not found[0].row.size else None
 
 
 def patch_of(old: JSONValue, new: JSONValue) -> tuple[dict[str, JSONValue], ...]:

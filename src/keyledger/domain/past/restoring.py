@@ -37,7 +37,7 @@ class RestorePlan:
         return self._command._replace(action=action._replace(actions=actions))
 
     def _actions(self, session: Session, now: Moment, action: RestoreAll) -> Iterator[Restore]:
-        pairs = differing(session, now, self._moment, action.scope, action.prefix)
+        pairs = differing((session, now), (session, self._moment), action.scope, action.prefix)
         while some := tuple(islice(pairs, AT_ONCE)):
             entries = entries_of(session, now.stream, [then for _, then in some if then is not None])
             for pair in some:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, TypeAlias
 
 from keyledger.domain import arguments
 from keyledger.domain.commands import Restore, RestoreAll
 from keyledger.domain.decision import Outcome
 from keyledger.domain.errors import InvalidArgumentError, UnreadableError
-from keyledger.domain.partition import KeyDeleted, KeySet
+from keyledger.domain.partition import KeyDeleted, KeySet, PartitionForked
 from keyledger.domain.past import difference
 from keyledger.domain.past.bisect import first_true
 from keyledger.domain.past.changes import version_of_event
@@ -24,9 +25,12 @@ from keyledger.domain.scope import (
     TREE_STREAM_PREFIX,
     check_id,
     check_key,
+    check_scope,
     is_tree,
     name_of,
     partition_stream,
+    stream_named,
+    stream_of,
 )
 from keyledger.domain.writes import Writes, entry_at
 
@@ -61,10 +65,10 @@ class Travel(Streams):
         stream = self._open_stream(scope)
         if run is None:
             if end is not False:
-                raise InvalidArgumentError("end", end, "given with run only")
+                raise InvalidArgumentError("end", end, "False where there is no run")
             return View(self._engine, self._moment_or_now(stream, "moment", moment))
         if moment is not None:
-            raise InvalidArgumentError("moment", moment, "given without run only")
+            raise InvalidArgumentError("moment", moment, "None beside a run")
         if end is not False and end is not True:
             raise InvalidArgumentError("end", end, "True or False")
         return View(self._engine, Moments(self._engine, stream).of_run(run, end=end))
@@ -80,17 +84,20 @@ class Travel(Streams):
     ) -> tuple[KeyChange, ...]:
         """What was added, removed or changed from one moment to another, or to now, by (scope, key).
 
-        Of one scope, or with None of all that the partition holds. A token or view may be another partition's.
+        Of one scope, or with None of all that the partition holds. A token or view may be another partition's, a
+        view even another ledger's, such as a dry run's.
         """
         stream = self._stream_of(scope)
         arguments.check_start("prefix", prefix)
-        old = self._of_any(stream, "before", before)
-        new = self._moment_or_now(stream, "after", None) if after is None else self._of_any(stream, "after", after)
-        if is_tree(old.stream) != is_tree(new.stream):
-            raise InvalidArgumentError("after", str(new), f"a partition's moment, or a tree's, as {old} is")
-        if is_tree(new.stream):
-            scope = None
-        return tuple(difference.changes(self._engine, old, new, scope, prefix))
+        now = View(self._engine, Moments(self._engine, stream).now())
+        old = self._side(stream, "before", before)
+        new = self._side(stream, "after", now if after is None else after)
+        tree = is_tree(old[1].stream)
+        if tree != is_tree(new[1].stream):
+            raise InvalidArgumentError(
+                "after", str(new[1]), f"a {'tree' if tree else 'partition'}'s moment, as {old[1]} is"
+            )
+        return tuple(difference.changes(old, new, None if tree else scope, prefix))
 
     def bisect(
         self,
@@ -114,6 +121,8 @@ class Travel(Streams):
         """
         if key is not None:
             check_key(key)
+        if not callable(predicate) or iscoroutinefunction(predicate):
+            raise InvalidArgumentError("predicate", predicate, "a function, and not one that is awaited")
         stream = self._open_stream(scope)
         moments = Moments(self._engine, stream)
         low = self._moment(stream, "after", after).revision
@@ -208,6 +217,8 @@ class Travel(Streams):
         target = _target(stream, into)
         if stream == target:
             raise InvalidArgumentError("into", into, "another partition")
+        if not self._engine.storage.load(stream, ()).state.revision:
+            raise InvalidArgumentError("at", f"{name_of(stream)}@0", "a moment of a partition that was used")
         begun = unfinished(self._engine.storage, target) if at is None else None
         if begun is not None and begun.source == name_of(stream):
             moment = Moment(stream, begun.revision, begun.judged_at, pinned=True)
@@ -215,6 +226,17 @@ class Travel(Streams):
             moment = self._moment_or_now(stream, "at", at)
         Fork(self._engine.storage, moment, self._engine, target, self.writes.caller).run()
         return self._sibling(into) if not is_tree(target) else self._sibling(None)
+
+    def forked_from(self, *, scope: str = SKILL) -> str | None:
+        """The token of the moment that the partition, or a ``root_run:`` scope's tree, began as a copy of.
+
+        None if it is no fork. An unfinished one answers too.
+        """
+        check_scope(scope)
+        first = self._engine.storage.events(stream_of(self._stream, scope), 0, 1)
+        if not first or not isinstance(first[0], PartitionForked):
+            return None
+        return str(Moment(stream_named(first[0].source), first[0].revision, first[0].judged_at, pinned=True))
 
     # ------------------------------------------------------------------------------------- internals
 
@@ -226,19 +248,23 @@ class Travel(Streams):
         return self._open_stream(SKILL if scope is None else scope)
 
     def _moment(self, stream: str, field: str, moment: At) -> Moment:
-        if isinstance(moment, View) and moment.moment.stream == stream:
-            return moment.moment
-        return Moments(self._engine, stream, field).of(str(moment) if isinstance(moment, View) else moment)
+        if not isinstance(moment, View):
+            return Moments(self._engine, stream, field).of(moment)
+        if moment.engine is not self._engine or moment.moment.stream != stream:
+            raise InvalidArgumentError(field, str(moment), f"a view of {name_of(stream)!r} in this ledger")
+        return moment.moment
 
     def _moment_or_now(self, stream: str, field: str, moment: At | None) -> Moment:
         return Moments(self._engine, stream).now() if moment is None else self._moment(stream, field, moment)
 
-    def _of_any(self, stream: str, field: str, moment: At) -> Moment:
-        """As :meth:`_moment`, but a token or view names its own partition."""
-        if isinstance(moment, str | View):
-            stream, _, _ = parse_token(str(moment), field)
+    def _side(self, stream: str, field: str, moment: At) -> difference.Side:
+        """A side of a difference: tokens name their partitions themselves, views their ledgers too."""
+        if isinstance(moment, View):
+            return moment.engine, moment.moment
+        if isinstance(moment, str):
+            stream, _, _ = parse_token(moment, field)
             self._engine.forks.check(stream)
-        return self._moment(stream, field, moment)
+        return self._engine, self._moment(stream, field, moment)
 
 
 def _target(stream: str, into: str) -> str:

@@ -38,8 +38,8 @@ class View:
     """
 
     def __init__(self, engine: Engine, moment: Moment) -> None:
-        self.moment = moment
-        """Where it stands, for adapters; its shape is no promise."""
+        self.engine, self.moment = engine, moment
+        """What it reads, and where it stands, for adapters; their shapes are no promise."""
         self._engine, self._storage = engine, engine.storage
 
     @property
