@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -88,7 +88,7 @@ def fill(execute: Callable[[str], object], version: str, numbers: str, empty: st
 
 
 @pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     path = tmp_path_factory.mktemp("past") / "l.db"
     keyledger.open(f"sqlite:///{path}").close()
     connection = sqlite3.connect(path)
@@ -98,17 +98,19 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
     )
     fill(connection.execute, NUMBERED.format(moment="i"), numbers, "x'7b7d'")
     connection.commit()
-    return connection
+    yield connection
+    connection.close()
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> psycopg.Connection[Any]:
+def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection[Any]]:
     schema = re.sub(r"\W", "_", tmp_path_factory.mktemp("past").name + tmp_path_factory.getbasetemp().name)
     keyledger.open(postgres_url, schema=schema).close()
     connection = psycopg.connect(postgres_url, options=f"-c search_path={schema}", autocommit=True)
     numbers = f"SELECT {{}} FROM generate_series(1, {LAST}) AS n (i)"
     fill(connection.execute, NUMBERED_POSTGRES.format(moment="to_timestamp(i)"), numbers, "'{}'::bytea")
-    return connection
+    yield connection
+    connection.close()
 
 
 @pytest.mark.parametrize("name", ASKED)
