@@ -122,6 +122,7 @@ class ForkContract(Fixtures):
         assert held(fork.at(1).list()) == {}
 
     def test_the_handle_of_a_fork_is_for_the_same_caller(self, kv: Partition) -> None:
+        kv.set("a", 0)
         fork = kv.fork("sandbox")
         fork.set("a", 1)
         version = fork.history("a")[0]
@@ -189,8 +190,9 @@ class ForkContract(Fixtures):
     def test_a_fork_copies_any_number_of_keys_in_bounded_steps(
         self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch, count: int
     ) -> None:
-        if count:
-            fill(kv, count)
+        fill(kv, count)
+        kv.set("gone", 1)
+        kv.delete("gone")
         sizes, commit = list[int](), ledger.storage.commit
 
         def counting(what: Commit) -> None:

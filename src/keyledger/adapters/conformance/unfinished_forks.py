@@ -142,6 +142,7 @@ class UnfinishedForkContract(Fixtures):
     def test_a_batch_into_an_unfinished_fork_is_refused(
         self, ledger: Ledger, kv: Partition, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        kv.set("a", 1)
         interrupted(kv, "sandbox", ledger, monkeypatch, commits=1)
         with pytest.raises(ForkIncompleteError), ledger.partition("sandbox").batch() as batch:
             batch.set("a", 1)

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from keyledger.domain import arguments
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import (
+    ForkIncompleteError,
     InvalidArgumentError,
     RevisionNotFoundError,
     RunNotFoundError,
@@ -131,8 +132,10 @@ class Moments:
         return range(1 if since is None else before(since) + 1, (head if until is None else before(until)) + 1)
 
     def now(self) -> Moment:
-        """What stands, pinned."""
+        """What stands, pinned; ForkIncompleteError in a fork that has begun meanwhile."""
         head = self._storage.load(self._stream, ()).state
+        if head.forking:
+            raise ForkIncompleteError(name_of(self._stream))
         return Moment(self._stream, head.revision, head.effective_now(self._engine.clock.now()), pinned=True)
 
     def _of_time(self, instant: datetime) -> Moment:
