@@ -40,6 +40,7 @@ def text(value: Any) -> str:
 @example(old={"a": [1]}, new={"b": [True]})
 @example(old=[1, 2, 3], new=[3, 2, 1])
 @example(old={"a/b": 1, "~": 2}, new={"a/b": 2, "": 3})
+@example(old={"": {}, "/": {}}, new={"": {"": {}}})
 def test_a_patch_makes_the_old_value_into_the_new_and_is_nothing_only_for_the_same(old: Any, new: Any) -> None:
     before = deepcopy(old), deepcopy(new)
     patch = patch_of(old, new)

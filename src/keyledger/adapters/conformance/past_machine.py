@@ -52,7 +52,7 @@ class PastMachine(LedgerMachine):
     @rule(who=st.integers(0, 1), number=_NUMBERS, pick=_PICKS, if_revision=st.none() | st.integers(0, 12))
     def restore(self, who: int, number: int, pick: Pick, if_revision: int | None) -> None:
         """One key, back to a moment; and the retry by the other process."""
-        key, (revision, moment) = self.key(number), self.moment(pick)
+        key, (revision, moment) = self.key(number), self.moment(pick, who)
         operations = self.model.restoring([key], revision, moment.instant, if_revision)
         self.requests += 1
         options: dict[str, Any] = {"if_revision": if_revision, "request_id": f"q-{self.requests}", "scope": key[0]}
@@ -72,7 +72,7 @@ class PastMachine(LedgerMachine):
     )
     def restore_all(self, who: int, pick: Pick, scope: str | None, prefix: str) -> None:
         """Everything, or a part of it, back to a moment."""
-        revision, moment = self.moment(pick)
+        revision, moment = self.moment(pick, who)
         keys = [
             key
             for key in self.model.differing(revision, moment.instant, self.clock.now())
@@ -95,12 +95,12 @@ class PastMachine(LedgerMachine):
     @rule(who=st.integers(0, 1), pick=_PICKS)
     def fork(self, who: int, pick: Pick) -> None:
         """Branch off from a moment, and go on there."""
-        revision, moment = self.moment(pick)
+        revision, moment = self.moment(pick, who)
         into = f"{self.name}/{len(self.branches)}"
         self.branches[into] = self.model.forked(revision, moment.instant, self.clock.now())
         fork = self.handles[who].fork(into, moment)
         with pytest.raises(PartitionExistsError):
-            self.handles[1 - who].fork(into, moment)
+            self.handles[1 - who].fork(into, str(moment))
         lives = self.handles[who].diff(moment, fork.at())
         assert {(change.kind, change.patch) for change in lives} <= {("changed", ())}
         self.hold(into, self.branches[into])

@@ -217,8 +217,6 @@ class Travel(Streams):
         target = _target(stream, into)
         if stream == target:
             raise InvalidArgumentError("into", into, "another partition")
-        if not self._engine.storage.load(stream, ()).state.revision:
-            raise InvalidArgumentError("at", f"{name_of(stream)}@0", "a moment of a partition that was used")
         begun = unfinished(self._engine.storage, target) if at is None else None
         if begun is not None and begun.source == name_of(stream):
             moment = Moment(stream, begun.revision, begun.judged_at, pinned=True)
