@@ -89,9 +89,8 @@ class Travel(Streams):
         """
         stream = self._stream_of(scope)
         arguments.check_start("prefix", prefix)
-        now = View(self._engine, Moments(self._engine, stream).now())
         old = self._side(stream, "before", before)
-        new = self._side(stream, "after", now if after is None else after)
+        new = self._side(stream, "after", self.at(scope=scope or SKILL) if after is None else after)
         tree = is_tree(old[1].stream)
         if tree != is_tree(new[1].stream):
             raise InvalidArgumentError(
@@ -223,7 +222,7 @@ class Travel(Streams):
         else:
             moment = self._moment_or_now(stream, "at", at)
         Fork(self._engine.storage, moment, self._engine, target, self.writes.caller).run()
-        return self._sibling(into) if not is_tree(target) else self._sibling(None)
+        return self._sibling(None if is_tree(target) else into)
 
     def forked_from(self, *, scope: str = SKILL) -> str | None:
         """The token of the moment that the partition, or a ``root_run:`` scope's tree, began as a copy of.
