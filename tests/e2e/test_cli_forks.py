@@ -61,6 +61,19 @@ def test_fork_is_of_now_unless_a_moment_is_given_and_names_who_made_it(orders: R
     assert (copied["copied_from"], copied["changed_by"], copied["run_id"]) == (3, "eve", "r-7")
 
 
+def test_usage_says_what_a_fork_is_a_copy_of(orders: Run) -> None:
+    source = orders("fork", "sandbox", "-p", "orders", "--at", "2", "--json").json["source"]
+    orders("set", "plan", "1", "--scope", "root_run:t-1")
+    orders("fork", "t-2", "--scope", "root_run:t-1")
+    told = orders("usage", "-p", "sandbox")
+    assert told.out.splitlines()[-1] == f"began as a copy of {source}"
+    assert orders("usage", "-p", "sandbox", "--at", "1", "--json").json["forked_from"] == source
+    tree = orders("usage", "--scope", "root_run:t-2", "--json").json
+    assert tree["forked_from"].startswith("__root_run__:t-1@1~")
+    assert orders("usage", "-p", "orders", "--json").json["forked_from"] is None
+    assert "copy" not in orders("usage", "-p", "orders").out
+
+
 def test_fork_takes_the_partition_from_a_token(orders: Run) -> None:
     assert orders("fork", "sandbox", "--at", "orders@1").status == 0
     assert [each["key"] for each in orders("list", "-p", "sandbox", "--json").json["entries"]] == ["price"]

@@ -19,6 +19,7 @@ def test_usage_is_shown_against_the_quota(run: Run) -> None:
         "used_bytes": 5,
         "live_keys": 1,
         "max_bytes": 1_048_576,
+        "forked_from": None,
     }
 
 

@@ -145,8 +145,11 @@ MOMENTS = (
         (("--run", "r-9"), 1, "skill run not found: 'r-9'"),
         (("yesterday",), 2, f"moment: got 'yesterday'; allowed is {MOMENTS}"),
         (("2026-11-21T14:00:00",), 2, f"moment: got '2026-11-21T14:00:00'; allowed is {MOMENTS}"),
-        (("3", "--end"), 2, "end: got True; allowed is given with run only"),
-        (("3", "calls", "--run", "r-1"), 2, "moment: got 3; allowed is given without run only"),
+        (("3", "--end"), 2, "end: got True; allowed is given with --run only"),
+        (("3", "calls", "--run", "r-1"), 2, "moment: got '3'; allowed is given without --run only"),
+        (("3", "--run", "r-1"), 2, "moment: got '3'; allowed is given without --run only"),
+        (("w@3", "--run", "r-1"), 2, "moment: got 'w@3'; allowed is given without --run only"),
+        (("2h", "--run", "r-1"), 2, "moment: got '2h'; allowed is given without --run only"),
         (("v@1",), 2, "moment: got 'v@1'; allowed is a token of 'w'"),
         (("w@x",), 2, "moment: got 'w@x'; allowed is a token as weather@41 or weather@41~2026-01-31T12:00:00Z"),
     ],
@@ -166,15 +169,17 @@ def test_a_time_that_has_not_come_is_refused(told: Run) -> None:
 
 
 def test_diff_tells_what_was_added_removed_and_changed_and_by_whom(told: Run) -> None:
-    assert told("diff", "2", "3", "-p", "w").out == "w@2 → w@3  1 key differs\nadded   cache  rev 3\n  + [1]\n"
+    assert (
+        told("diff", "2", "3", "-p", "w").out == "w@2 → w@3  1 key differs\nadded   cache  last: rev 3\n  + [1]\n"
+    )
     assert told("diff", "3", "6", "-p", "w").out == (
         "w@3 → w@6  3 keys differ\n"
-        "removed cache\n"
+        "removed cache  last: rev 6, by bo, in run r-2\n"
         "  - [1]\n"
-        "changed calls  rev 5, by bo, in run r-2\n"
+        "changed calls  last: rev 5, by bo, in run r-2\n"
         "  - 12\n"
         "  + 1\n"
-        "changed units  rev 4, by bo, in run r-2\n"
+        "changed units  last: rev 4, by bo, in run r-2\n"
         '  - {"t":"C","cities":["oslo"]}\n'
         '  + {"t":"F","cities":["oslo","rome"]}\n'
         '    replace /t "F"\n'
@@ -198,6 +203,7 @@ def test_diff_as_json_has_both_tokens_and_the_patch(told: Run) -> None:
         "units",
     )
     assert change["before"]["value"] == {"t": "C", "cities": ["oslo"]}
+    assert (change["by"]["operation"], change["by"]["revision"], change["by"]["run_id"]) == ("set", 4, "r-2")
     assert change["patch"] == [
         {"op": "replace", "path": "/t", "value": "F"},
         {"op": "add", "path": "/cities/1", "value": "rome"},
@@ -205,7 +211,7 @@ def test_diff_as_json_has_both_tokens_and_the_patch(told: Run) -> None:
 
 
 def test_diff_of_one_moment_is_up_to_now(told: Run) -> None:
-    assert words(told("diff", "5", "-p", "w"))[1] == ["removed", "cache"]
+    assert words(told("diff", "5", "-p", "w"))[1][:2] == ["removed", "cache"]
     assert told("diff", "6", "-p", "w").out.endswith("  nothing differs\n")
 
 
@@ -290,6 +296,16 @@ def test_blame_shows_the_tool_where_there_was_one(told: Run, tmp_path: Path) -> 
     assert rows[3][-3:] == ["cy", "r-3", "kv_set"]
 
 
+def test_blame_of_all_is_one_document_and_ends_with_nothing_more(told: Run) -> None:
+    document = told("blame", "3", "-p", "w", "--all", "--limit", "1", "--json").json
+    assert (document["at"], len(document["versions"]), document["next"]) == ("w@3", 3, None)
+    assert [row[0] for row in words(told("blame", "3", "-p", "w", "--all", "--after", "cache"))[2:]] == [
+        "calls",
+        "units",
+    ]
+    assert told("blame", "0", "-p", "w", "--all").out == "no keys in scope skill of w@0\n"
+
+
 def test_blame_of_nothing_says_so(told: Run) -> None:
     assert told("blame", "0", "-p", "w").out == "no keys in scope skill of w@0\n"
     ended = told("blame", "3", "--at", "3", "-p", "w")
@@ -301,23 +317,53 @@ def test_blame_of_nothing_says_so(told: Run) -> None:
 
 def test_restore_gives_a_key_back_by_a_new_change(told: Run) -> None:
     done = told("restore", "calls", "--to", "4", "-p", "w", "--actor", "ada", "--run-id", "r-5")
-    assert done.out == "calls: as it was at w@4: revision 7, 2 bytes, by ada, in run r-5\n"
+    restored, undo = done.out.splitlines()
+    assert restored == "calls: as it was at w@4: revision 7, 2 bytes, by ada, in run r-5"
+    assert undo.startswith("undo it with: keyledger restore calls --to 'w@6~")
     assert words(told("history", "calls", "-p", "w"))[2][3:] == ["restore", "from", "4", "12", "ada", "r-5"]
     again = told("restore", "calls", "--to", "w@4", "--json").json
-    assert (again["to"], again["changed"], again["entry"]["revision"]) == ("w@4", False, 7)
+    assert (again["to"], again["changed"], again["undo"], again["entry"]["revision"]) == ("w@4", False, None, 7)
     assert told("restore", "calls", "--to", "w@4").out == "calls: is as it was at w@4, nothing to do\n"
 
 
 def test_restore_deletes_what_was_not_there(told: Run) -> None:
-    assert told("restore", "units", "--to", "w@1").out == "units: deleted, as it was not there at w@1\n"
+    assert told("restore", "units", "--to", "w@1").out.startswith("units: deleted, as it was not there at w@1\n")
     assert told("get", "units", "-p", "w").status == 1
     gone = words(told("history", "units", "-p", "w"))[2]
     assert gone[3:] == ["restore", "from", "1"]
     assert told("restore", "units", "--to", "w@1", "--json").json == {
         "to": "w@1",
         "changed": False,
+        "undo": None,
         "entry": None,
     }
+
+
+@pytest.mark.parametrize("scope", ["skill", "user:ada"])
+def test_a_restore_of_a_key_says_how_to_undo_it(told: Run, scope: str) -> None:
+    for value in ("1", "2"):
+        told("set", "-p", "v", "--scope", scope, "--", "-odd key", value)
+    undo = told("restore", "--to", "v@1", "--scope", scope, "--", "-odd key").out.splitlines()[1]
+    assert told("get", "-p", "v", "--scope", scope, "--", "-odd key").out == "1\n"
+    told("set", "other", "1", "-p", "v")
+    done = told(*shlex.split(undo.removeprefix("undo it with: "))[1:])
+    assert done.out.startswith("-odd key: as it was at v@2~")
+    assert told("get", "-p", "v", "--scope", scope, "--", "-odd key").out == "2\n"
+
+
+def test_what_undoes_a_restore_is_in_its_document(told: Run) -> None:
+    undo = told("restore", "calls", "--to", "w@4", "--json").json["undo"]
+    assert undo.startswith("w@6~")
+    undo = told("restore", "--all", "--to", undo, "--json").json["undo"]
+    assert undo.startswith("w@7~")
+    assert told("restore", "--all", "--to", "now", "-p", "w", "--json").json["undo"] is None
+
+
+def test_a_restore_of_a_run_is_to_what_it_started_from_or_left(told: Run) -> None:
+    assert told("restore", "calls", "--run", "r-2").out.startswith("calls: as it was at w@3~")
+    assert told("get", "calls", "-p", "w").out == "12\n"
+    assert told("restore", "--all", "--run", "r-2", "--end", "--json").json["to"] == "w@6"
+    assert told("get", "calls", "-p", "w").out == "1\n"
 
 
 def test_restore_all_is_one_step_and_says_how_to_undo_it(told: Run) -> None:
@@ -360,7 +406,11 @@ def test_a_repeated_restore_with_its_request_id_does_it_once(told: Run) -> None:
         (("calls", "--all", "--to", "4"), 2, "key: got 'calls'; allowed is KEY or --all, one of the two"),
         (("--all", "--to", "4", "--if-revision", "4"), 2, "if_revision: got 4; allowed is given with KEY only"),
         (("calls", "--to", "4", "--prefix", "c"), 2, "prefix: got 'c'; allowed is given with --all only"),
-        (("calls",), 2, "Missing option '--to'"),
+        (("calls",), 2, "to: got None; allowed is a moment, or --run ID"),
+        (("calls", "--to", "4", "--run", "r-1"), 2, "moment: got '4'; allowed is given without --run only"),
+        (("--all", "--to", "4", "--end"), 2, "end: got True; allowed is given with --run only"),
+        (("calsl", "--to", "4"), 1, "no key 'calsl' in scope 'skill'"),
+        (("calls", "--to", "4", "--scope", "user:ada"), 1, "no key 'calls' in scope 'user:ada'"),
     ],
 )
 def test_a_restore_that_cannot_be_is_refused(
@@ -425,8 +475,14 @@ def test_to_bisect_null_false_and_empty_are_false_and_0_is_true(run: Run) -> Non
 
 
 def test_bisect_of_what_did_not_turn_true_ends_with_1(told: Run) -> None:
+    nothing = "it did not turn true: it is false at w@0 and at w@6\n"
+    mended = "if it was true in between and was mended since: --before MOMENT, at which it was true\n"
+    quotes = "in JMESPath strings stand in single quotes, numbers in backticks\n"
     ended = told("bisect", "calls", "@ > `12`", "-p", "w")
-    assert (ended.status, ended.out) == (1, "it did not turn true: at w@6 it is still false\n")
+    assert (ended.status, ended.out) == (1, nothing + mended)
+    assert told("bisect", "calls", "@ > `12`", "-p", "w", "--before", "6").out == nothing
+    assert told("bisect", "units", 't == `"K"`', "-p", "w").out == nothing + mended
+    assert told("bisect", "units", "u == 'K' || t == \"K\" && u", "-p", "w").out == nothing + mended + quotes
     ended = told("bisect", "calls", "@ == `1`", "--before", "w@4", "--json")
     assert (ended.status, ended.json) == (1, {"at": None, "change": None, "before": None, "after": None})
 
@@ -446,7 +502,30 @@ def test_bisect_shows_a_key_that_went_with_the_partition(told: Run, tmp_path: Pa
         (("calls", "@ >"), 2, "expression: got '@ >'; allowed is JMESPath (Invalid jmespath expression: "),
         (("calls", "foo("), 2, "expression: got 'foo('; allowed is JMESPath ("),
         ((), 2, "expression: got None; allowed is JMESPath ("),
-        (("calls", "@ == `null`"), 2, "predicate: got 'true at revision 0'; allowed is one that is false there"),
+        (
+            ("calls", "@ == `null`", "--after", "0"),
+            2,
+            (
+                "expression: got '@ == `null`'; allowed is one that is false at w@0; it is true of null, and "
+                "'calls' was not there: --after 1 begins with the change that made it (in JMESPath strings"
+            ),
+        ),
+        (
+            ("calls", "@ != `9`"),
+            2,
+            "expression: got '@ != `9`'; allowed is one that is false at w@1; it was true from the beginning (in",
+        ),
+        (
+            ("calls", "@ == `12`", "--after", "3"),
+            2,
+            "expression: got '@ == `12`'; allowed is one that is false at w@3; begin earlier, with --after (in JM",
+        ),
+        (
+            ("!calls || calls",),
+            2,
+            "expression: got '!calls || calls'; allowed is one that is false at w@0; it was",
+        ),
+        (("clals", "@"), 1, "no key 'clals' in scope 'skill'"),
         (
             ("calls", "length(@)", "--after", "1"),
             2,
@@ -461,6 +540,24 @@ def test_a_bisect_that_cannot_be_is_refused(
     ended = told("bisect", *arguments, "-p", "w")
     assert ended.status == status
     assert ended.err.startswith(f"error: {error}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "at"),
+    [("@ < `2` || @ == null", "w@5"), ("abs(@) < `2`", "w@5"), ("t == 'F'", None), ("@", "w@1")],
+)
+def test_bisect_begins_where_the_key_began_if_it_holds_of_null_or_fails_on_it(
+    told: Run, expression: str, at: str | None
+) -> None:
+    assert told("bisect", "calls", expression, "-p", "w", "--json").json["at"] == at
+
+
+def test_bisect_begins_with_the_first_life_of_a_key_of_many_versions(run: Run) -> None:
+    for value in ("other", "k", "k", "other", "k", "k", "k"):
+        run("incr", value)
+    run("delete", "k")
+    assert run("bisect", "k", "!@", "--json").json["change"]["operation"] == "delete"
+    assert "of 7 revisions" in run("bisect", "k", "!@").out
 
 
 # -------------------------------------------------------------------------------------------- history
@@ -491,6 +588,94 @@ def test_history_shows_what_its_filters_let_through(
 def test_history_of_a_key_that_never_was_is_not_found_whatever_is_asked(told: Run) -> None:
     assert told("history", "nix", "-p", "w", "--actor", "bo").status == 1
     assert told("history", "calls", "-p", "w", "--operation", "sett").status == 2
+
+
+# --------------------------------------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("at",),
+        ("at", "--run", "r-9", "--end"),
+        ("diff", "0"),
+        ("blame",),
+        ("bisect", "keys(@)"),
+        ("watch", "--no-follow"),
+    ],
+)
+def test_a_partition_that_was_never_used_is_pointed_out(
+    told: Run, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    with keyledger.open(f"sqlite:///{tmp_path}/keyledger.db") as ledger, ledger.runs.record("desk", run_id="r-9"):
+        pass
+    where = ("-p", "agnet")
+    ended = told(*command, *where)
+    assert "partition 'agnet' was never used\n" in ended.err
+    assert ended.status == (1 if command[0] == "bisect" else 0)
+    assert told(*command, *where, "--json").err == ""
+    assert "was never used" not in told(*command, "-p", "w").err
+
+
+def test_a_tree_that_was_never_used_is_pointed_out_by_its_scope(told: Run) -> None:
+    assert told("at", "--scope", "root_run:t-1").err == "scope 'root_run:t-1' was never used\n"
+    assert told("diff", "w@1", "agnet@0").err == "partition 'agnet' was never used\n"
+
+
+@pytest.mark.parametrize("what", [("calls",), ("--all",)])
+def test_a_restore_in_a_partition_that_was_never_used_is_an_error(told: Run, what: tuple[str, ...]) -> None:
+    ended = told("restore", *what, "--to", "0", "-p", "agnet")
+    assert (ended.status, ended.err) == (1, "error: partition 'agnet' was never used\n")
+    assert told("restore", *what, "--to", "0", "-p", "agnet", "--json").error["error"] == "not_found"
+    assert told("at", "-p", "agnet", "--json").json["revision"] == 0
+
+
+def test_of_a_run_the_partition_is_the_one_that_it_wrote_in(told: Run) -> None:
+    assert told("at", "--run", "r-2", "calls").out == "12\n"
+    assert told("diff", "--run", "r-1", "--json").json["after"] == "w@2"
+    assert [row["key"] for row in told("blame", "--run", "r-2", "--end", "--json").json["versions"]] == [
+        "calls",
+        "units",
+    ]
+    assert told("fork", "copy", "--run", "r-2", "--end", "--json").json["source"].startswith("w@6~")
+    told("set", "plan", "1", "--scope", "root_run:t-1", "--run-id", "r-3")
+    assert told("diff", "--run", "r-3", "--json").json["after"] == "__root_run__:t-1@1"
+
+
+def test_of_a_run_that_wrote_in_several_partitions_one_has_to_be_named(told: Run) -> None:
+    told("set", "calls", "1", "-p", "v", "--run-id", "r-2")
+    ended = told("diff", "--run", "r-2")
+    assert (ended.status, ended.err) == (
+        2,
+        "error: partition: got None; allowed is one that 'r-2' wrote in: partition 'v', partition 'w'\n",
+    )
+    ended = told("at", "--run", "r-2", "calls", "-p", "w")
+    assert (ended.out, ended.err) == ("12\n", "'r-2' wrote in partition 'v' too\n")
+
+
+def test_of_a_run_that_wrote_in_its_tree_too_the_partition_is_meant(told: Run) -> None:
+    told("set", "plan", "1", "--scope", "root_run:t-1", "--run-id", "r-2")
+    ended = told("at", "--run", "r-2", "calls")
+    assert (ended.out, ended.err) == ("12\n", "'r-2' wrote in scope 'root_run:t-1' too\n")
+    assert told("at", "--run", "r-2", "--end", "plan", "--scope", "root_run:t-1").out == "1\n"
+
+
+def test_where_else_a_run_wrote_is_said_of_a_partition_in_which_it_did_not(told: Run, tmp_path: Path) -> None:
+    with keyledger.open(f"sqlite:///{tmp_path}/keyledger.db") as ledger:
+        with ledger.runs.record("desk", run_id="r-9") as run:
+            run.partition("v").set("k", 1)
+        with ledger.runs.record("desk", run_id="r-10"):
+            pass
+    assert (
+        told("at", "--run", "r-9", "-p", "w").err == "'r-9' wrote nothing in partition 'w', but in partition 'v'\n"
+    )
+    assert told("at", "--run", "r-10", "-p", "w").err == "'r-10' wrote nothing; this is partition 'w'\n"
+
+
+def test_a_run_that_wrote_in_many_partitions_does_not_fill_the_screen(told: Run) -> None:
+    for number in range(12):
+        told("set", "k", "1", "-p", f"p{number:02}", "--run-id", "r-9")
+    assert told("diff", "--run", "r-9").err.endswith("partition 'p09' and 2 more\n")
 
 
 # --------------------------------------------------------------------------------------------- layout

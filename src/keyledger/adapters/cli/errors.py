@@ -1,7 +1,7 @@
 """Where every error of a command ends: one line on stderr, and the exit status that says of what kind it was.
 
 0    done                                    4    the storage is in the way, or something is not configured
-1    the key, run or revision was not found  70   a bug in keyledger
+1    what was asked for was not found        70   a bug in keyledger
 2    the command was not understood          130  interrupted
 3    refused by a rule of the ledger         141  whoever read the output has gone
 """
@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from keyledger.adapters.cli.output import print_error
+from keyledger.adapters.cli.places import NeverUsedError
 from keyledger.domain.errors import (
     InvalidArgumentError,
     KeyNotFoundError,
@@ -34,6 +35,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (KeyNotFoundError, 1),
     (RunNotFoundError, 1),
     (RevisionNotFoundError, 1),
+    (NeverUsedError, 1),
     (InvalidArgumentError, 2),
     (PredicateError, 2),
     (RefusedError, 3),

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from keyledger.adapters.cli import options as opt
-from keyledger.adapters.cli.moments import moment_of, place_of
+from keyledger.adapters.cli.moments import Place, moment_of, place_of
 from keyledger.adapters.cli.output import count, line, out, print_json, printable, progress
+from keyledger.adapters.cli.places import Asked, view_at
 from keyledger.adapters.cli.replay_output import print_replay
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.ledger import Ledger
-from keyledger.domain.past.moments import Moment
-from keyledger.domain.scope import STREAM_PREFIX, TREE_STREAM_PREFIX, stream_named
+from keyledger.domain.past.travel import At
 
 app = typer.Typer()
 
@@ -26,6 +26,8 @@ def fork_partition(
     ],
     *,
     at: opt.At = None,
+    run: opt.Run = None,
+    end: opt.End = False,
     actor: opt.Actor = None,
     run_id: opt.RunId = None,
     partition: opt.PartitionThen = None,
@@ -36,27 +38,28 @@ def fork_partition(
     With --scope root_run:ID that dispatch tree is copied into the tree INTO. The same command finishes a fork that
     was interrupted.
     """
-    moment = moment_of(at)
-    place = place_of(partition, scope, moment)
-    tree = place.scope.startswith("root_run:")
     with session.open(create=False) as ledger:
+        moment, place = _source(session, ledger, at, Asked(partition, scope, run, end))
+        tree = place.scope.startswith("root_run:")
         source = ledger.partition(place.partition, actor=actor, run_id=run_id)
         fork = source.fork(into, moment, scope=place.scope)
-        began = _began(ledger, TREE_STREAM_PREFIX + into if tree else STREAM_PREFIX + into)
-        usage = fork.usage(scope=f"root_run:{into}" if tree else place.scope)
+        within = f"root_run:{into}" if tree else place.scope
+        began, usage = str(fork.forked_from(scope=within)), fork.usage(scope=within)
     if session.as_json:
-        found = {"into": into, "scope": f"root_run:{into}" if tree else None, "source": str(began)}
+        found = {"into": into, "scope": f"root_run:{into}" if tree else None, "source": began}
         print_json(found | {"keys": usage.live_keys, "bytes": usage.used_bytes})
         return
     holds = f": {count(usage.live_keys, 'key')}, {count(usage.used_bytes, 'byte')}"
     name = f"scope root_run:{printable(into)}" if tree else printable(into)
-    line(out(), (name, "bold cyan"), (" began as ", ""), (printable(str(began)), "cyan"), (holds, ""))
+    line(out(), (name, "bold cyan"), (" began as ", ""), (printable(began), "cyan"), (holds, ""))
 
 
-def _began(ledger: Ledger, stream: str) -> Moment:
-    """What a fork's first event says that it is a copy of."""
-    first = ledger.storage.events(stream, 0, 1)[0].model_dump()
-    return Moment(stream_named(first["source"]), first["revision"], first["judged_at"], pinned=True)
+def _source(session: Session, ledger: Ledger, at: str | None, asked: Asked) -> tuple[At | None, Place]:
+    """Of what to make a fork; no moment for now, so that one that was interrupted is finished."""
+    if asked.run is None and not asked.end:
+        moment = moment_of(at)
+        return moment, place_of(asked.partition, asked.scope, moment)
+    return view_at(session, ledger, at, asked)
 
 
 @command(app, "replay")

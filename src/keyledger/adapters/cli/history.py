@@ -11,11 +11,11 @@ from keyledger.adapters.cli.key_output import print_versions
 from keyledger.adapters.cli.listing import say_more
 from keyledger.adapters.cli.moments import DEFAULT_PARTITION
 from keyledger.adapters.cli.output import print_all, print_json, say
+from keyledger.adapters.cli.places import check_was
 from keyledger.adapters.cli.session import Session, command
 from keyledger.adapters.cli.times import time_or_age
 from keyledger.adapters.clock import SystemClock
 from keyledger.domain.arguments import DEFAULT_PAGE
-from keyledger.domain.errors import KeyNotFoundError
 from keyledger.domain.scope import SKILL
 
 app = typer.Typer()
@@ -50,8 +50,8 @@ def show_history(
     }
     with session.open(create=False) as ledger:
         kv = ledger.partition(partition)
-        if before is None and not kv.history(key, scope=scope, limit=1).items:
-            raise KeyNotFoundError(key, scope)
+        if before is None:
+            check_was(kv, key, scope)
         if everything:
             versions = kv.scan_history(key, scope=scope, before=before, **wanted)
             found = print_all("versions", versions, print_versions, as_json=session.as_json)

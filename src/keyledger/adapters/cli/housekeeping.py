@@ -11,6 +11,7 @@ from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.moments import readable
 from keyledger.adapters.cli.output import (
     count,
+    line,
     out,
     partitions_table,
     print_json,
@@ -39,8 +40,9 @@ def show_usage(
     with session.open(create=False) as ledger:
         source, place = readable(ledger, at, partition, scope)
         usage = source.usage() if isinstance(source, View) else source.usage(scope=place.scope)
+        origin = ledger.partition(place.partition).forked_from(scope=place.scope)
     if session.as_json:
-        print_json({"partition": place.partition, "scope": place.scope} | asdict(usage))
+        print_json({"partition": place.partition, "scope": place.scope, **asdict(usage), "forked_from": origin})
         return
     tree = place.scope.startswith("root_run:")
     where = printable(str(source) if isinstance(source, View) else place.scope if tree else place.partition)
@@ -50,6 +52,8 @@ def show_usage(
         bar = Table.grid()
         bar.add_row(usage_bar(usage, 40))
         out().print(bar)
+    if origin is not None:
+        line(out(), ("began as a copy of ", "dim"), (printable(origin), "cyan"))
 
 
 @command(app, "partitions")

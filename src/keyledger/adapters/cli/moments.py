@@ -42,6 +42,17 @@ def moment_of(text: str | None) -> MomentLike | None:
         raise InvalidArgumentError("moment", text, _MOMENTS) from None
 
 
+def reads_as_moment(text: str) -> bool:
+    """Whether a text names a moment, and so is hardly meant as a key."""
+    try:
+        moment = moment_of(text)
+        if isinstance(moment, str):
+            parse_token(moment)
+    except InvalidArgumentError:
+        return False
+    return True
+
+
 def place_of(partition: str | None, scope: str | None, *moments: MomentLike | None) -> Place:
     """Where to look: as was said; where nothing was, the partition or tree that the first token names."""
     stream = next((parse_token(each)[0] for each in moments if isinstance(each, str)), None)

@@ -20,9 +20,17 @@ Moment = Annotated[
     str | None,
     typer.Argument(metavar="MOMENT", help="A revision, time, age as 2h, or token; now.", show_default=False),
 ]
+Run = Annotated[
+    str | None, typer.Option("--run", metavar="ID", help="In place of MOMENT: what this run started from.")
+]
+End = Annotated[bool, typer.Option("--end", help="With --run: what its last change left.")]
 PartitionThen = Annotated[
     str | None,
-    typer.Option("--partition", "-p", help="The namespace; unless given, that of a token, else default."),
+    typer.Option(
+        "--partition",
+        "-p",
+        help="The namespace; unless given, that of a token or of what --run wrote, else default.",
+    ),
 ]
 ScopeThen = Annotated[
     str | None, typer.Option("--scope", help="skill (unless given), user:ID, run:ID or root_run:ID.")

@@ -141,6 +141,12 @@ def remark(text: str) -> None:
         line(err(), (text, "dim"))
 
 
+def note(text: str, *, as_json: bool) -> None:
+    """Print on stderr what a person should know who meant something else; programs see it in the document."""
+    if not as_json:
+        line(err(), (printable(text), "dim"))
+
+
 def table(*columns: str | tuple[str, dict[str, Any]]) -> Table:
     """An empty table; a column is its header, or that with rich's options for it."""
     made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")

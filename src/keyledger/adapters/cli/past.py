@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.listing import Wanted, print_list, say_more
-from keyledger.adapters.cli.moments import Place, moment_of, place_of, view_of
-from keyledger.adapters.cli.output import described, line, out, print_json, printable, remark, say, to_json
+from keyledger.adapters.cli.moments import Place, moment_of, place_of, reads_as_moment, view_of
+from keyledger.adapters.cli.output import (
+    described,
+    line,
+    out,
+    print_all,
+    print_json,
+    printable,
+    remark,
+    say,
+    to_json,
+)
 from keyledger.adapters.cli.output import moment as time_shown
 from keyledger.adapters.cli.past_output import print_blame, print_changes
+from keyledger.adapters.cli.places import Asked, note_unused, view_at
 from keyledger.adapters.cli.session import Session, command
-from keyledger.domain.arguments import DEFAULT_PAGE
+from keyledger.domain.arguments import DEFAULT_PAGE, MAX_PAGE
 from keyledger.domain.errors import InvalidArgumentError, KeyNotFoundError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.past.view import View
+from keyledger.domain.records import Version
 
 app = typer.Typer()
 
@@ -29,10 +42,8 @@ def show_past(
         str | None, typer.Argument(metavar="KEY", help="The key; all of them unless given.", show_default=False)
     ] = None,
     *,
-    run: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="In place of MOMENT: what this run started from.")
-    ] = None,
-    end: Annotated[bool, typer.Option("--end", help="With --run: what its last change left.")] = False,
+    run: opt.Run = None,
+    end: opt.End = False,
     prefix: opt.Prefix = "",
     limit: opt.Limit = DEFAULT_PAGE,
     after: opt.After = "",
@@ -46,8 +57,11 @@ def show_past(
     """
     if run is not None and key is None:
         moment, key = None, moment
+        if key is not None and reads_as_moment(key):
+            raise InvalidArgumentError("moment", key, "given without --run only")
     with session.open(create=False) as ledger:
-        view, place = _view(ledger, moment, partition, scope, run=run, end=end)
+        view, place = view_at(session, ledger, moment, Asked(partition, scope, run, end))
+        note_unused(session, ledger, view.moment.stream)
         if key is not None:
             _print_entry(session, view, place, key)
             return
@@ -55,16 +69,6 @@ def show_past(
             _print_heading(view)
         wanted = Wanted(place.scope, prefix, limit, after, everything)
         print_list(view, wanted, str(view), as_json=session.as_json, head=_head(view))
-
-
-def _view(
-    ledger: Ledger, text: str | None, partition: str | None, scope: str | None, *, run: str | None, end: bool
-) -> tuple[View, Place]:
-    moment = moment_of(text)
-    place = place_of(partition, scope, moment)
-    if run is None and not end:
-        return view_of(ledger, moment, place), place
-    return ledger.partition(place.partition).at(moment, run=run, end=end, scope=place.scope), place
 
 
 def _print_heading(view: View) -> None:
@@ -113,10 +117,9 @@ def show_difference(
     A token may name another partition, so two partitions are compared by their tokens.
     """
     with session.open(create=False) as ledger:
-        old, new = _two(ledger, before, after, partition, scope, run)
-        changes = ledger.partition(place_of(partition, scope, str(old)).partition).diff(
-            old, new, scope=scope, prefix=prefix
-        )
+        old, new = _two(session, ledger, before, after, Asked(partition, scope, run))
+        kv = ledger.partition(place_of(partition, scope, str(old)).partition)
+        changes = kv.diff(old, new, scope=scope, prefix=prefix)
     if session.as_json:
         print_json({"before": str(old), "after": str(new), "changes": changes})
     else:
@@ -124,25 +127,20 @@ def show_difference(
 
 
 def _two(
-    ledger: Ledger,
-    before: str | None,
-    after: str | None,
-    partition: str | None,
-    scope: str | None,
-    run: str | None,
+    session: Session, ledger: Ledger, before: str | None, after: str | None, asked: Asked
 ) -> tuple[View, View]:
-    if run is not None:
+    if asked.run is not None:
         if before is not None:
             raise InvalidArgumentError("moment", before, "given without --run only")
-        place = place_of(partition, scope)
-        kv = ledger.partition(place.partition)
-        return kv.at(run=run, scope=place.scope), kv.at(run=run, end=True, scope=place.scope)
+        began, place = view_at(session, ledger, None, asked)
+        return began, ledger.partition(place.partition).at(run=asked.run, end=True, scope=place.scope)
     if before is None:
         raise InvalidArgumentError("moment", None, "a moment A, or --run ID")
     moments = moment_of(before), moment_of(after)
-    place = place_of(partition, scope, *moments)
-    places = [place_of(None, scope, each) if isinstance(each, str) else place for each in moments]
+    place = place_of(asked.partition, asked.scope, *moments)
+    places = [place_of(None, asked.scope, each) if isinstance(each, str) else place for each in moments]
     old, new = map(view_of, (ledger, ledger), moments, places)
+    note_unused(session, ledger, old.moment.stream, new.moment.stream)
     return old, new
 
 
@@ -152,9 +150,12 @@ def show_blame(
     moment: opt.Moment = None,
     *,
     at: opt.At = None,
+    run: opt.Run = None,
+    end: opt.End = False,
     prefix: opt.Prefix = "",
     limit: opt.Limit = DEFAULT_PAGE,
     after: opt.After = "",
+    everything: opt.All = False,
     partition: opt.PartitionThen = None,
     scope: opt.ScopeThen = None,
 ) -> None:
@@ -162,13 +163,35 @@ def show_blame(
     if at is not None and moment is not None:
         raise InvalidArgumentError("at", at, "given without MOMENT only")
     with session.open(create=False) as ledger:
-        view, place = _view(ledger, moment if at is None else at, partition, scope, run=None, end=False)
-        page = view.blame(scope=place.scope, prefix=prefix, limit=limit, after=after)
-    if session.as_json:
+        asked = Asked(partition, scope, run, end)
+        view, place = view_at(session, ledger, moment if at is None else at, asked)
+        note_unused(session, ledger, view.moment.stream)
+        wanted = Wanted(place.scope, prefix, limit, after, everything)
+        _print_blame(view, wanted, as_json=session.as_json)
+
+
+def _print_blame(view: View, wanted: Wanted, *, as_json: bool) -> None:
+    scope, prefix, limit, after, everything = wanted
+    none = f"no keys in scope {printable(scope)} of {printable(str(view))}"
+    if everything:
+        if not print_all("versions", _blamed(view, wanted), print_blame, as_json=as_json, head={"at": str(view)}):
+            say(none, "dim")
+        return
+    page = view.blame(scope=scope, prefix=prefix, limit=limit, after=after)
+    if as_json:
         print_json({"at": str(view), "versions": page.items, "next": page.next})
         return
     if page.items:
         print_blame(page)
     else:
-        say(f"no keys in scope {printable(place.scope)} of {printable(str(view))}", "dim")
+        say(none, "dim")
     say_more(page.next, "--after")
+
+
+def _blamed(view: View, wanted: Wanted) -> Iterator[Version]:
+    """All that blame tells, read page by page."""
+    page = view.blame(scope=wanted.scope, prefix=wanted.prefix, limit=MAX_PAGE, after=wanted.after)
+    yield from page.items
+    while page.next is not None:
+        page = view.blame(scope=wanted.scope, prefix=wanted.prefix, limit=MAX_PAGE, after=str(page.next))
+        yield from page.items

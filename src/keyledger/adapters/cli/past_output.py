@@ -51,7 +51,7 @@ def _print_change(change: KeyChange) -> None:
         out(),
         (f"{change.kind:<7} ", _KINDS[change.kind]),
         (printable(named), "cyan"),
-        (_by(change.after), "dim"),
+        (_by(change.by), "dim"),
     )
     inside = _inside(change)
     for entry, sign, style in ((change.before, "-", _OLD), (change.after, "+", _NEW)):
@@ -62,11 +62,12 @@ def _print_change(change: KeyChange) -> None:
         line(out(), (f"    {operation_told}", "dim"))
 
 
-def _by(entry: Entry | None) -> str:
-    if entry is None:
+def _by(last: Version | None) -> str:
+    """The last of the changes that led there: there may have been others before it."""
+    if last is None:
         return ""
-    by, run = who(entry)
-    return f"  rev {entry.revision}" + (f", by {by}" if by else "") + (f", in run {run}" if run else "")
+    by, run = who(last)
+    return f"  last: rev {last.revision}" + (f", by {by}" if by else "") + (f", in run {run}" if run else "")
 
 
 def _inside(change: KeyChange) -> list[str]:

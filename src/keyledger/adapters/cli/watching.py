@@ -11,8 +11,9 @@ from rich.text import Text
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.following import ends_when_nobody_reads, until_stopped
-from keyledger.adapters.cli.moments import DEFAULT_PARTITION
+from keyledger.adapters.cli.moments import DEFAULT_PARTITION, Place
 from keyledger.adapters.cli.output import ended, moment, operation, out, print_json, printable, remark, to_json
+from keyledger.adapters.cli.places import note_unused, stream_at
 from keyledger.adapters.cli.session import Session, command
 from keyledger.adapters.clock import SystemClock
 from keyledger.domain import arguments
@@ -31,13 +32,20 @@ def watch_keys(
     ] = "",
     *,
     after: Annotated[
-        int | None, typer.Option("--after", help="Begin with what came after this revision, not now; 0: with all.")
+        int | None,
+        typer.Option(
+            "--after", help="Begin after this revision, with what came since, in place of now; 0: all of it."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="End after so many changes.")] = None,
     no_follow: Annotated[bool, typer.Option("--no-follow", help="End when all that is there was shown.")] = False,
     partition: opt.Partition = DEFAULT_PARTITION,
     scope: Annotated[
-        str | None, typer.Option("--scope", help="skill, user:ID, run:ID or root_run:ID; all but the last.")
+        str | None,
+        typer.Option(
+            "--scope",
+            help="Only skill, user:ID, run:ID or root_run:ID; without it all but root_run:ID.",
+        ),
     ] = None,
 ) -> None:
     """Show changes of keys as any process makes them, until Ctrl-C.
@@ -49,6 +57,7 @@ def watch_keys(
         arguments.check_integer("--limit", limit, 1)
     with until_stopped(), session.open(create=False) as ledger:
         watch = ledger.partition(partition).watch(prefix, scope=scope, after=after, follow=not no_follow)
+        note_unused(session, ledger, stream_at(Place(partition, SKILL if scope is None else scope)))
         try:
             with nullcontext() if no_follow else ends_when_nobody_reads(watch.close):
                 _show(watch, limit, as_json=session.as_json, follow=not no_follow)
