@@ -119,7 +119,7 @@ def travel(ledgers: list[keyledger.Ledger], number: int) -> None:
     assert view.usage().max_bytes == 10_000, "its own came later"
     kv.set("b", "other")
     assert [change.key for change in other.diff(view)] == ["b"]
-    assert other.restore_all(view) == 1
+    assert other.restore_all(str(view)) == 1
     assert kv.bisect("b", lambda entry: entry is not None)
 
 
