@@ -40,10 +40,12 @@ _LIST_NOTE = (
     f"A page of {_PAGE} keys: `view.list` of the last revision, so that both show the same, beside `list` now."
 )
 _VERSION = """
-SELECT v.revision, e.state FROM key_history AS v
-JOIN stored_events AS e ON e.originator_id = v.partition_id AND e.originator_version = v.revision
-WHERE v.partition_id = {0} AND v.scope = {0} AND v.key = {0} AND v.revision <= {0}
-ORDER BY v.revision DESC LIMIT 1
+SELECT e.originator_version, e.state FROM stored_events AS e
+WHERE e.originator_id = {0} AND e.originator_version = (
+    SELECT v.revision FROM key_history AS v
+    WHERE v.partition_id = {0} AND v.scope = {0} AND v.key = {0} AND v.revision <= {0}
+    ORDER BY v.revision DESC LIMIT 1
+)
 """
 
 
@@ -64,7 +66,7 @@ def _read(bench: Bench, engine: Engine, filling: Filling) -> Line:
     bench.tell(f"{engine.name}: reads of the past, {filling.revisions:,} events of {filling.keys:,} keys")
     with bench.filled(engine, filling) as place, closing(Keyledger(place.url)) as side:
         then, first = max(filling.revisions // 2, 1), key(0)
-        view, asked = side.kv.at(then), (stream(PARTITION), SCOPE, first, then)
+        view, asked = side.kv.at(then), (stream(PARTITION), stream(PARTITION), SCOPE, first, then)
         assert view.get(first)
         compared = _compared(bench, lambda: view.get(first), lambda: side.get(first))
         with _by_hand(engine, place) as select:

@@ -122,10 +122,10 @@ class HeadMovedError(Exception):
 
 
 class PastVersion(NamedTuple):
-    """What a key stood at: the row and event of its last change, and revision and time of its creation."""
+    """What a key stood at: the row of its last change, the value, and revision and time of its creation."""
 
     row: HistoryRow
-    event: PartitionEvent
+    value: bytes
     created: tuple[int, datetime]
 
 

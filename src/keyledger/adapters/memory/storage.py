@@ -71,8 +71,9 @@ class MemoryStorage:
             row = streams.get(stream, Rows()).version_at((scope, key), revision)
             if row is None or not row.size:
                 return None
-            (event,) = self.events(stream, row.revision - 1, 1)
-            return PastVersion(row, event, self.created(stream, scope, key, row.revision))
+            (stored,) = self.recorder.select_events(stream, gt=row.revision - 1, limit=1)
+            value = self.mapper.to_value(stream, row.revision, stored.topic, stored.state)
+            return PastVersion(row, value, self.created(stream, scope, key, row.revision))
 
     def rows_at(self, stream: str, revision: int, first: EntryKey, beyond: EntryKey, limit: int) -> list[PastRow]:
         with self.recorder.locked() as streams:

@@ -130,7 +130,8 @@ class Rows:
 
     def past_version(self, stream: str, row: Sequence[Any]) -> PastVersion:
         """From the columns of :meth:`stored_version`, and revision and time of the creation."""
-        return PastVersion(*self.stored_version(stream, row[:-2]), (row[-2], self._to_time(row[-1])))
+        value = self.mapper.to_value(stream, row[2], row[9], row[10])
+        return PastVersion(self.version(row), value, (row[11], self._to_time(row[12])))
 
     def past_row(self, row: Sequence[Any]) -> PastRow:
         """From scope and key, those of :meth:`version`, null where it did not stand, and of the creation."""

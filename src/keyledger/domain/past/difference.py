@@ -13,7 +13,7 @@ from keyledger.domain.commands import EntryKey
 from keyledger.domain.engine import Engine
 from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, standing, stored_entry, versions_of
+from keyledger.domain.past.standing import AT_ONCE, standing, stored_entry, value_of, versions_of
 from keyledger.domain.ports import PastRow, Session, StoredVersion
 from keyledger.domain.records import Entry, KeyChange, Version
 from keyledger.domain.scope import is_tree, tree_scope
@@ -70,7 +70,8 @@ def _stood(side: Side, rows: Sequence[PastRow | None]) -> list[tuple[Entry, Vers
 
     def of(row: PastRow) -> tuple[Entry, Version]:
         version = versions[row.key]
-        entry = entry_at(engine.codec, row.key, stored_entry(*version), moment.instant)
+        stored = stored_entry(version.row, value_of(version.row, version.event), version.created)
+        entry = entry_at(engine.codec, row.key, stored, moment.instant)
         return entry, version_of(engine.codec, StoredVersion(version.row, version.event))
 
     return [None if row is None else of(row) for row in rows]

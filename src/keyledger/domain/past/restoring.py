@@ -18,7 +18,7 @@ def restore_of(storage: Session, moment: Moment, scope: str, key: str, if_revisi
     """What restores one key."""
     found = storage.version_at(moment.stream, scope, key, moment.revision)
     live = found is not None and is_live(found.row, moment)
-    entry = stored_entry(found.row, found.event, found.created) if found is not None and live else None
+    entry = stored_entry(*found) if found is not None and live else None
     return _restore(moment, scope, key, entry)._replace(if_revision=if_revision)
 
 

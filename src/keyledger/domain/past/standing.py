@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import KeyIncremented, KeySet, PartitionEvent, StoredEntry
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.ports import HistoryRow, PastRow, PastVersion, Session
+from keyledger.domain.ports import HistoryRow, PastRow, Session
 from keyledger.domain.scope import beyond_scopes, key_range
 
 AT_ONCE = 500
@@ -50,11 +51,21 @@ def is_live(row: HistoryRow | None, moment: Moment) -> bool:
 
 def entries_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[EntryKey, StoredEntry]:
     """The entries of rows that stood, with the values from their events."""
-    versions = versions_of(session, stream, rows)
-    return {(version.row.scope, version.row.key): stored_entry(*version) for version in versions}
+    return {
+        (row.scope, row.key): stored_entry(row, value_of(row, event), created)
+        for row, event, created in versions_of(session, stream, rows)
+    }
 
 
-def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> list[PastVersion]:
+class Stood(NamedTuple):
+    """A version that stood, its event, and revision and time of the key's creation."""
+
+    row: HistoryRow
+    event: PartitionEvent
+    created: tuple[int, datetime]
+
+
+def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> list[Stood]:
     """The versions of rows that stood, each with its event; UnreadableError if one is missing."""
     events = session.events_at(stream, [row.row.revision for row in rows if row.row is not None])
     found = []
@@ -62,20 +73,17 @@ def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> list[
         if row is not None and created is not None:
             if row.revision not in events:
                 raise UnreadableError(f"event {row.revision} of {stream!r}", "it is missing")
-            found.append(PastVersion(row, events[row.revision], created))
+            found.append(Stood(row, events[row.revision], created))
     return found
 
 
-def stored_entry(row: HistoryRow, event: PartitionEvent | None, created: tuple[int, datetime]) -> StoredEntry:
-    """The entry that a version left."""
+def value_of(row: HistoryRow, event: PartitionEvent) -> bytes:
+    """The value that an event gave a key."""
     if not isinstance(event, KeySet | KeyIncremented):
         raise UnreadableError(f"revision {row.revision} of {row.key!r}", "history and events do not match")
-    return StoredEntry(
-        event.value,
-        row.revision,
-        *created,
-        row.recorded_at,
-        row.expires_at,
-        row.changed_by,
-        row.run_id,
-    )
+    return event.value
+
+
+def stored_entry(row: HistoryRow, value: bytes, created: tuple[int, datetime]) -> StoredEntry:
+    """The entry that a version left."""
+    return StoredEntry(value, row.revision, *created, row.recorded_at, row.expires_at, row.changed_by, row.run_id)

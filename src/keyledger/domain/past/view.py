@@ -72,7 +72,7 @@ class View:
         found = self._storage.version_at(self.moment.stream, scope, key, self.revision)
         if found is None or not is_live(found.row, self.moment):
             return None
-        stored = stored_entry(found.row, found.event, found.created)
+        stored = stored_entry(*found)
         return entry_at(self._engine.codec, (scope, key), stored, self.instant)
 
     def get_many(self, keys: Sequence[str], *, scope: str | None = None) -> dict[str, Entry]:
