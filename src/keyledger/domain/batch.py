@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -12,12 +12,20 @@ from keyledger.domain.commands import KeyAction
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.ports import JSONCodec
 from keyledger.domain.records import Entry
-from keyledger.domain.scope import SKILL
+from keyledger.domain.scope import SKILL, check_key
 from keyledger.domain.values import JSONValue
 
 MAX_BATCH = 10_000
 
 BatchResults: TypeAlias = tuple[Entry | bool, ...]
+
+
+def check_keys(keys: object) -> None:
+    """Raise InvalidArgumentError unless ``keys`` is a sequence of at most 10,000 keys."""
+    if isinstance(keys, str) or not isinstance(keys, Sequence) or len(keys) > MAX_BATCH:
+        raise InvalidArgumentError("keys", keys, f"a sequence of at most {MAX_BATCH} keys")
+    for key in keys:
+        check_key(key)
 
 
 class PendingBatch:

@@ -12,7 +12,7 @@ from keyledger.domain.actions import delete_action, increment_action, set_action
 from keyledger.domain.audit.arguments import check_run_id
 from keyledger.domain.audit.reading import Read, read_of
 from keyledger.domain.audit.records import RunRead
-from keyledger.domain.batch import MAX_BATCH, BatchResults, PendingBatch
+from keyledger.domain.batch import BatchResults, PendingBatch, check_keys
 from keyledger.domain.commands import Action, Batch, ChangeQuota, EntryKey, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
@@ -72,10 +72,7 @@ class Partition(Travel, Histories):
 
     def get_many(self, keys: Sequence[str], *, scope: str = SKILL) -> dict[str, Entry]:
         """The entries under ``keys`` that exist, as of one moment, by key, in the order asked for."""
-        if isinstance(keys, str) or not isinstance(keys, Sequence) or len(keys) > MAX_BATCH:
-            raise InvalidArgumentError("keys", keys, f"a sequence of at most {MAX_BATCH} keys")
-        for key in keys:
-            check_key(key)
+        check_keys(keys)
         stream, wanted = self._open_stream(scope), tuple(dict.fromkeys(keys))
         found = self._storage.read_entries(stream, scope, wanted)
         live = {each.key[1]: entry for each in found if (entry := self._live(each)) is not None}
@@ -141,7 +138,7 @@ class Partition(Travel, Histories):
         check_scope(scope)
         arguments.check_start("prefix", prefix)
         arguments.check_start("after", after)
-        return _items(partial(self.list, scope=scope, prefix=prefix, after=after), "after")
+        return every_item(partial(self.list, scope=scope, prefix=prefix, after=after), "after")
 
     def usage(self, *, scope: str = SKILL) -> Usage:
         """What the partition uses; with a ``root_run:`` scope, what that dispatch tree shares."""
@@ -287,7 +284,7 @@ def _note(engine: Engine, record_reads: bool, run_id: str | None) -> Note | None
     return partial(engine.reads.note, run_stream(run_id))
 
 
-def _items(read: Callable[..., Page[T]], cursor: str) -> Iterator[T]:
+def every_item(read: Callable[..., Page[T]], cursor: str) -> Iterator[T]:
     """The items of all pages; ``cursor`` is the argument that takes a page's ``next``."""
     page = read()
     while page.next is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ from keyledger.adapters.cli.places import Asked, note_unused, view_at
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.arguments import DEFAULT_PAGE, MAX_PAGE
 from keyledger.domain.errors import InvalidArgumentError, KeyNotFoundError
+from keyledger.domain.kv import every_item
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.past.view import View
 from keyledger.domain.records import Version
@@ -190,8 +192,5 @@ def _print_blame(view: View, wanted: Wanted, *, as_json: bool) -> None:
 
 def _blamed(view: View, wanted: Wanted) -> Iterator[Version]:
     """All that blame tells, read page by page."""
-    page = view.blame(scope=wanted.scope, prefix=wanted.prefix, limit=MAX_PAGE, after=wanted.after)
-    yield from page.items
-    while page.next is not None:
-        page = view.blame(scope=wanted.scope, prefix=wanted.prefix, limit=MAX_PAGE, after=str(page.next))
-        yield from page.items
+    blame = partial(view.blame, scope=wanted.scope, prefix=wanted.prefix, limit=MAX_PAGE, after=wanted.after)
+    return every_item(blame, "after")

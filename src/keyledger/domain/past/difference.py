@@ -13,8 +13,8 @@ from keyledger.domain.commands import EntryKey
 from keyledger.domain.engine import Engine
 from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, standing, stored_entry, value_of, versions_of
-from keyledger.domain.ports import PastRow, Session, StoredVersion
+from keyledger.domain.past.standing import AT_ONCE, standing, versions_of
+from keyledger.domain.ports import PastRow, Session
 from keyledger.domain.records import Entry, KeyChange, Version
 from keyledger.domain.scope import is_tree, tree_scope
 from keyledger.domain.values import JSONValue
@@ -66,15 +66,12 @@ def _stood(side: Side, rows: Sequence[PastRow | None]) -> list[tuple[Entry, Vers
     """What a key held, and the version that it stood at; None where it did not stand."""
     engine, moment = side
     found = versions_of(engine.storage, moment.stream, [row for row in rows if row is not None])
-    versions = {(version.row.scope, version.row.key): version for version in found}
 
-    def of(row: PastRow) -> tuple[Entry, Version]:
-        version = versions[row.key]
-        stored = stored_entry(version.row, value_of(version.row, version.event), version.created)
-        entry = entry_at(engine.codec, row.key, stored, moment.instant)
-        return entry, version_of(engine.codec, StoredVersion(version.row, version.event))
+    def of(key: EntryKey) -> tuple[Entry, Version]:
+        entry = entry_at(engine.codec, key, found[key].entry, moment.instant)
+        return entry, version_of(engine.codec, found[key].version)
 
-    return [None if row is None else of(row) for row in rows]
+    return [None if row is None else of(row.key) for row in rows]
 
 
 def _change(old: tuple[Entry, Version] | None, new: tuple[Entry, Version] | None, after: Side) -> KeyChange | None:

@@ -11,7 +11,7 @@ from keyledger.domain.engine import Engine
 from keyledger.domain.errors import ForkIncompleteError, PartitionExistsError
 from keyledger.domain.partition import PartitionForked, StoredEntry
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import entries_of, standing
+from keyledger.domain.past.standing import standing, versions_of
 from keyledger.domain.ports import Session, Storage
 from keyledger.domain.quota import UNBOUND
 from keyledger.domain.scope import is_tree, name_of, tree_scope
@@ -60,8 +60,8 @@ class Fork:
         """Copy what is not copied yet, and open the fork for use."""
         live = standing(self._source, self._moment)
         while some := tuple(islice(live, COPIED_AT_ONCE)):
-            entries = entries_of(self._source, self._moment.stream, some)
-            self._do(Batch(tuple(self._copy(scope, key, entry) for (scope, key), entry in entries.items())))
+            stood = versions_of(self._source, self._moment.stream, some)
+            self._do(Batch(tuple(self._copy(*key, version.entry) for key, version in stood.items())))
         quota = self._source.quota_at(self._moment.stream, self._moment.revision)
         done = self._do(CompleteFork(quota))
         if not done.events and done.state is not None and done.state.deleted:
@@ -69,8 +69,7 @@ class Fork:
 
     def _copy(self, scope: str, key: str, entry: StoredEntry) -> Copy:
         scope = tree_scope(self._stream) if is_tree(self._stream) else scope
-        left = None if entry.expires_at is None else entry.expires_at - self._moment.instant
-        return Copy(scope, key, entry.value, left, self._moment.revision)
+        return Copy(scope, key, entry.value, self._moment.left_of(entry), self._moment.revision)
 
     def _do(self, action: Action) -> Outcome:
         stream, command, _ = self._by.of(action)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from keyledger.domain import arguments
@@ -20,7 +20,8 @@ from keyledger.domain.errors import (
     RunNotFoundError,
     UnreadableError,
 )
-from keyledger.domain.partition import KeyExpired, PartitionEvent
+from keyledger.domain.partition import KeyExpired, PartitionEvent, StoredEntry
+from keyledger.domain.ports import Session
 from keyledger.domain.run import run_stream
 from keyledger.domain.scope import check_id, name_of, stream_named
 from keyledger.domain.values import MAX_INTEGER
@@ -41,6 +42,10 @@ class Moment(NamedTuple):
     revision: int
     instant: datetime
     pinned: bool = False
+
+    def left_of(self, entry: StoredEntry) -> timedelta | None:
+        """What was left then of an entry's life; None if it was there for good."""
+        return None if entry.expires_at is None else entry.expires_at - self.instant
 
     def __str__(self) -> str:
         """The token."""
@@ -85,7 +90,7 @@ class Moments:
             if revision > head:
                 raise RevisionNotFoundError(name_of(self._stream), revision, head)
             found = self._storage.events_at(self._stream, [revision])  # it may have come in between
-        event = _event(self._stream, found, revision)
+        event = known(self._stream, found, revision)
         return Moment(self._stream, revision, event.recorded_at.astimezone(UTC))
 
     def of_run(self, run_id: str, *, end: bool) -> Moment:
@@ -149,7 +154,7 @@ class Moments:
 
     def _times(self, revisions: Sequence[int]) -> dict[int, datetime]:
         found = self._storage.events_at(self._stream, tuple(revisions))
-        return {revision: _event(self._stream, found, revision).recorded_at for revision in revisions}
+        return {revision: known(self._stream, found, revision).recorded_at for revision in revisions}
 
     def _of_token(self, token: str) -> Moment:
         stream, revision, instant = parse_token(token, self._field)
@@ -191,7 +196,13 @@ def _last(
     return low
 
 
-def _event(stream: str, found: Mapping[int, PartitionEvent], revision: int) -> PartitionEvent:
+def event_at(session: Session, stream: str, revision: int) -> PartitionEvent:
+    """The event that made a revision; UnreadableError if it is missing."""
+    return known(stream, session.events_at(stream, [revision]), revision)
+
+
+def known(stream: str, found: Mapping[int, PartitionEvent], revision: int) -> PartitionEvent:
+    """The event of a revision among those that were found; UnreadableError if it is missing."""
     if revision not in found:
         raise UnreadableError(f"event {revision} of {stream!r}", "it is missing")
     return found[revision]

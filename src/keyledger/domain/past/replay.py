@@ -18,10 +18,10 @@ from keyledger.domain.audit.arguments import check_run_id
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import PartitionExistsError, RunNotFoundError
 from keyledger.domain.past.forking import Fork
-from keyledger.domain.past.moments import Moment, Moments
+from keyledger.domain.past.moments import Moment, Moments, event_at
 from keyledger.domain.past.replay_report import ReplayDifference, ReplayReport, Sandbox
 from keyledger.domain.past.rerun import Rerun
-from keyledger.domain.past.run_steps import Act, Look, Looks, acts, event_at, recorded_reads, written_streams
+from keyledger.domain.past.run_steps import Act, Look, Looks, acts, recorded_reads, written_streams
 from keyledger.domain.run import run_stream
 from keyledger.domain.scope import (
     STREAM_PREFIX,

@@ -31,9 +31,9 @@ from keyledger.domain.partition import (
 )
 from keyledger.domain.past.changes import version_of, version_of_event
 from keyledger.domain.past.difference import patch_of
-from keyledger.domain.past.moments import Moment
+from keyledger.domain.past.moments import Moment, event_at
 from keyledger.domain.past.replay_report import ReplayDifference
-from keyledger.domain.past.run_steps import Act, Look, event_at
+from keyledger.domain.past.run_steps import Act, Look
 from keyledger.domain.past.standing import is_live
 from keyledger.domain.ports import StoredVersion
 from keyledger.domain.quota import UNBOUND

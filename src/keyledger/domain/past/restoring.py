@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from itertools import islice
 
 from keyledger.domain.commands import PartitionCommand, Restore, RestoreAll
 from keyledger.domain.partition import PartitionState, StoredEntry
 from keyledger.domain.past.difference import differing
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, entries_of, is_live, stored_entry
+from keyledger.domain.past.standing import AT_ONCE, entry_standing, versions_of
 from keyledger.domain.ports import Clock, Session
 
 
 def restore_of(storage: Session, moment: Moment, scope: str, key: str, if_revision: int | None) -> Restore:
     """What restores one key."""
-    found = storage.version_at(moment.stream, scope, key, moment.revision)
-    live = found is not None and is_live(found.row, moment)
-    entry = stored_entry(*found) if found is not None and live else None
+    entry = entry_standing(storage, moment, scope, key)
     return _restore(moment, scope, key, entry)._replace(if_revision=if_revision)
 
 
@@ -39,18 +36,13 @@ class RestorePlan:
     def _actions(self, session: Session, now: Moment, action: RestoreAll) -> Iterator[Restore]:
         pairs = differing((session, now), (session, self._moment), action.scope, action.prefix)
         while some := tuple(islice(pairs, AT_ONCE)):
-            entries = entries_of(session, now.stream, [then for _, then in some if then is not None])
+            stood = versions_of(session, now.stream, [then for _, then in some if then is not None])
             for pair in some:
-                (scope, key) = next(row.key for row in pair if row is not None)
-                yield _restore(self._moment, scope, key, entries.get((scope, key)))
+                key = next(row.key for row in pair if row is not None)
+                yield _restore(self._moment, *key, stood[key].entry if key in stood else None)
 
 
 def _restore(moment: Moment, scope: str, key: str, entry: StoredEntry | None) -> Restore:
     if entry is None:
         return Restore(scope, key, None, None, moment.revision)
-    left = _left(entry.expires_at, moment)
-    return Restore(scope, key, entry.value, left, moment.revision, entry.revision)
-
-
-def _left(expires_at: datetime | None, moment: Moment) -> timedelta | None:
-    return None if expires_at is None else expires_at - moment.instant
+    return Restore(scope, key, entry.value, moment.left_of(entry), moment.revision, entry.revision)

@@ -22,9 +22,8 @@ from typing import NamedTuple, TypeAlias
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.reading import Read
 from keyledger.domain.engine import Engine
-from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import KeyIncremented, KeySet, PartitionEvent
-from keyledger.domain.past.moments import Moment, Moments
+from keyledger.domain.past.moments import Moment, Moments, event_at
 from keyledger.domain.ports import HistoryRow, StoredVersion
 from keyledger.domain.run import KeysRead, run_stream
 from keyledger.domain.values import MAX_INTEGER
@@ -247,14 +246,6 @@ class Looks:
             moments = Moments(self._engine, stream)
             self._reached[stream, time] = moments.of(min(time, moments.now().instant)).revision
         return self._reached[stream, time]
-
-
-def event_at(storage: LedgerStorage, stream: str, revision: int) -> PartitionEvent:
-    """An event that a run read or wrote; UnreadableError if it is missing."""
-    event = storage.events_at(stream, [revision]).get(revision)
-    if event is None:
-        raise UnreadableError(f"event {revision} of {stream!r}", "it is missing")
-    return event
 
 
 def _start(moment: Moment) -> Place:

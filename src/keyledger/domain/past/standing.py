@@ -9,8 +9,8 @@ from typing import NamedTuple
 from keyledger.domain.commands import EntryKey
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.partition import KeyIncremented, KeySet, PartitionEvent, StoredEntry
-from keyledger.domain.past.moments import Moment
-from keyledger.domain.ports import HistoryRow, PastRow, Session
+from keyledger.domain.past.moments import Moment, known
+from keyledger.domain.ports import HistoryRow, PastRow, Session, StoredVersion
 from keyledger.domain.scope import beyond_scopes, key_range
 
 AT_ONCE = 500
@@ -49,12 +49,10 @@ def is_live(row: HistoryRow | None, moment: Moment) -> bool:
     return row is not None and row.size > 0 and (row.expires_at is None or moment.instant < row.expires_at)
 
 
-def entries_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[EntryKey, StoredEntry]:
-    """The entries of rows that stood, with the values from their events."""
-    return {
-        (row.scope, row.key): stored_entry(row, value_of(row, event), created)
-        for row, event, created in versions_of(session, stream, rows)
-    }
+def entry_standing(session: Session, moment: Moment, scope: str, key: str) -> StoredEntry | None:
+    """What a key held at ``moment``; None if it was not live."""
+    found = session.version_at(moment.stream, scope, key, moment.revision)
+    return stored_entry(*found) if found is not None and is_live(found.row, moment) else None
 
 
 class Stood(NamedTuple):
@@ -64,24 +62,28 @@ class Stood(NamedTuple):
     event: PartitionEvent
     created: tuple[int, datetime]
 
+    @property
+    def entry(self) -> StoredEntry:
+        """The entry that it left; UnreadableError if its event gave none."""
+        if not isinstance(self.event, KeySet | KeyIncremented):
+            what = f"revision {self.row.revision} of {self.row.key!r}"
+            raise UnreadableError(what, "history and events do not match")
+        return stored_entry(self.row, self.event.value, self.created)
 
-def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> list[Stood]:
-    """The versions of rows that stood, each with its event; UnreadableError if one is missing."""
+    @property
+    def version(self) -> StoredVersion:
+        """It, without the creation."""
+        return StoredVersion(self.row, self.event)
+
+
+def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[EntryKey, Stood]:
+    """The versions of rows that stood, by key; UnreadableError if the event of one is missing."""
     events = session.events_at(stream, [row.row.revision for row in rows if row.row is not None])
-    found = []
-    for _, row, created in rows:
-        if row is not None and created is not None:
-            if row.revision not in events:
-                raise UnreadableError(f"event {row.revision} of {stream!r}", "it is missing")
-            found.append(Stood(row, events[row.revision], created))
-    return found
-
-
-def value_of(row: HistoryRow, event: PartitionEvent) -> bytes:
-    """The value that an event gave a key."""
-    if not isinstance(event, KeySet | KeyIncremented):
-        raise UnreadableError(f"revision {row.revision} of {row.key!r}", "history and events do not match")
-    return event.value
+    return {
+        key: Stood(row, known(stream, events, row.revision), created)
+        for key, row, created in rows
+        if row is not None and created is not None
+    }
 
 
 def stored_entry(row: HistoryRow, value: bytes, created: tuple[int, datetime]) -> StoredEntry:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from keyledger.domain import arguments
 from keyledger.domain.commands import Restore, RestoreAll
 from keyledger.domain.decision import Outcome
-from keyledger.domain.errors import InvalidArgumentError, UnreadableError
+from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.partition import KeyDeleted, KeySet, PartitionForked
 from keyledger.domain.past import difference
 from keyledger.domain.past.bisect import first_true
 from keyledger.domain.past.changes import version_of_event
 from keyledger.domain.past.forking import Fork, unfinished
-from keyledger.domain.past.moments import Moment, MomentLike, Moments, parse_token
+from keyledger.domain.past.moments import Moment, MomentLike, Moments, event_at, parse_token
 from keyledger.domain.past.restoring import RestorePlan, restore_of
 from keyledger.domain.past.streams import Streams
 from keyledger.domain.past.view import View
@@ -136,10 +136,7 @@ class Travel(Streams):
         found = first_true(state_at, predicate, low, high)
         if found is None:
             return None
-        event = self._engine.storage.events_at(stream, [found]).get(found)
-        if event is None:
-            raise UnreadableError(f"event {found} of {stream!r}", "it is missing")
-        return version_of_event(self._engine.codec, event)
+        return version_of_event(self._engine.codec, event_at(self._engine.storage, stream, found))
 
     # ------------------------------------------------------------------------------------ going back
 

@@ -8,13 +8,13 @@ from itertools import islice
 from typing import NoReturn
 
 from keyledger.domain import arguments
-from keyledger.domain.batch import MAX_BATCH
+from keyledger.domain.batch import check_keys
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, ReadOnlyViewError
 from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, entries_of, is_live, standing, stored_entry, versions_of
-from keyledger.domain.ports import PastRow, StoredVersion, UsageRow
+from keyledger.domain.past.standing import AT_ONCE, entry_standing, standing, versions_of
+from keyledger.domain.ports import PastRow, UsageRow
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.scope import (
     SKILL,
@@ -40,7 +40,7 @@ class View:
     def __init__(self, engine: Engine, moment: Moment) -> None:
         self.engine, self.moment = engine, moment
         """What it reads, and where it stands, for adapters; their shapes are no promise."""
-        self._engine, self._storage = engine, engine.storage
+        self._storage = engine.storage
 
     @property
     def partition_id(self) -> str:
@@ -69,16 +69,12 @@ class View:
         """The entry that was under ``key``, or None; ``ttl_seconds`` is what was left then."""
         check_key(key)
         scope = self._scope(scope)
-        found = self._storage.version_at(self.moment.stream, scope, key, self.revision)
-        if found is None or not is_live(found.row, self.moment):
-            return None
-        stored = stored_entry(*found)
-        return entry_at(self._engine.codec, (scope, key), stored, self.instant)
+        stored = entry_standing(self._storage, self.moment, scope, key)
+        return None if stored is None else entry_at(self.engine.codec, (scope, key), stored, self.instant)
 
     def get_many(self, keys: Sequence[str], *, scope: str | None = None) -> dict[str, Entry]:
         """The entries that were under ``keys``, by key, in the order asked for."""
-        if isinstance(keys, str) or not isinstance(keys, Sequence) or len(keys) > MAX_BATCH:
-            raise InvalidArgumentError("keys", keys, f"a sequence of at most {MAX_BATCH} keys")
+        check_keys(keys)
         found = {key: self.get(key, scope=scope) for key in keys}
         return {key: entry for key, entry in found.items() if entry is not None}
 
@@ -116,7 +112,7 @@ class View:
         """
         rows, more = self._rows(scope, prefix, limit, after)
         found = versions_of(self._storage, self.moment.stream, rows)
-        versions = tuple(version_of(self._engine.codec, StoredVersion(row, event)) for row, event, _ in found)
+        versions = tuple(version_of(self.engine.codec, stood.version) for stood in found.values())
         return Page(versions, rows[-1].key[1] if more else None)
 
     def usage(self) -> Usage:
@@ -126,7 +122,7 @@ class View:
             used += row.row.size if row.row else 0
             live += 1
         quota = self._storage.quota_at(self.moment.stream, self.revision)
-        return self._engine.usage(self.moment.stream, UsageRow(used, live, quota))
+        return self.engine.usage(self.moment.stream, UsageRow(used, live, quota))
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -166,5 +162,5 @@ class View:
             yield from self._entries(some)
 
     def _entries(self, rows: Sequence[PastRow]) -> tuple[Entry, ...]:
-        found = entries_of(self._storage, self.moment.stream, rows)
-        return tuple(entry_at(self._engine.codec, key, stored, self.instant) for key, stored in found.items())
+        found = versions_of(self._storage, self.moment.stream, rows)
+        return tuple(entry_at(self.engine.codec, key, stood.entry, self.instant) for key, stood in found.items())
