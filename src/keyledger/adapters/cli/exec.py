@@ -16,9 +16,9 @@ from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import Result
 from keyledger.adapters.tools.refusal import refusal
-from keyledger.adapters.tools.strict import StrictModel
 from keyledger.domain.errors import InvalidArgumentError, ValueSerializationError
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.strict import StrictModel
 from keyledger.domain.values import parse_json
 
 app = typer.Typer()

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import PlainValidator
 
-from keyledger.adapters.tools.strict import RequiredFieldError, StrictModel
 from keyledger.domain.arguments import DEFAULT_PAGE
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.scope import SKILL, check_key
+from keyledger.domain.strict import RequiredFieldError, StrictModel
 
 ABSENT: Final = object()
 """What ``value`` is when it was not sent: null is a value."""

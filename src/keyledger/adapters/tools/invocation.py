@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from keyledger.adapters.tools.strict import StrictModel
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.scope import check_id
+from keyledger.domain.strict import StrictModel
 
 
 class Invocation(StrictModel):

@@ -40,7 +40,7 @@ class StrictModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_domain_terms(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _in_domain_terms(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(data)
         except ValidationError as error:
