@@ -65,5 +65,11 @@ class Event(BaseModel):
         _set(event, "__pydantic_private__", None)
         return event
 
+    @classmethod
+    def after(cls, stream: str, revision: int, **fields: object) -> Self:
+        """The event of ``fields``, valid and unchecked, that follows ``revision`` of a stream."""
+        own = {"originator_id": stream, "originator_version": revision + 1}
+        return cls.of({**cls.TEMPLATE, **own, **fields})
+
 
 _set = object.__setattr__

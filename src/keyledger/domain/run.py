@@ -305,18 +305,8 @@ def decide(command: RunCommand, state: RunState, now: datetime) -> Sequence[RunE
     if made is None:
         return []
     kind, fields = made
-    event = kind.of(
-        {
-            **kind.TEMPLATE,
-            "originator_id": state.id,
-            "originator_version": state.revision + 1,
-            "recorded_at": now,
-            "changed_by": command.changed_by,
-            "request_id": command.request_id,
-            **fields,
-        }
-    )
-    return [event]
+    by = {"changed_by": command.changed_by, "request_id": command.request_id}
+    return [kind.after(state.id, state.revision, recorded_at=now, **by, **fields)]
 
 
 def _made(action: RunAction, state: RunState, now: datetime) -> tuple[type[RunEvent], dict[str, object]] | None:

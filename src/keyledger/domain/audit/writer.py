@@ -14,21 +14,13 @@ from itertools import count
 from threading import Lock
 
 from keyledger.domain.audit.ports import RunCommit, RunProjector, RunSession, RunStorage
-from keyledger.domain.errors import KeyledgerError, OutcomeUnknownError, StorageError
+from keyledger.domain.errors import KeyledgerError, StorageError
+from keyledger.domain.locked_writes import UnconfirmedError, write_locked
 from keyledger.domain.ports import Clock, HeadMovedError
 from keyledger.domain.run import Purged, RunAction, RunCommand, RunEvent, RunPurged, RunState, decide, evolve
 
-_MOST_ATTEMPTS = 5
 _MOST_HEADS = 1_024
 _TURNS = 64
-
-
-class _UnconfirmedError(Exception):
-    """A commit found the head moved; or, if ``unknown``, nobody can say yet whether it took place."""
-
-    def __init__(self, commit: RunCommit, *, unknown: bool) -> None:
-        super().__init__()
-        self.commit, self.unknown = commit, unknown
 
 
 class RunWriter:
@@ -67,7 +59,7 @@ class RunWriter:
         if known is not None:
             try:
                 return self._attempt(self._storage, known, command)
-            except _UnconfirmedError as unconfirmed:
+            except UnconfirmedError as unconfirmed:
                 suspect = unconfirmed
             except StorageError:
                 raise
@@ -76,26 +68,12 @@ class RunWriter:
         return self._execute_locked(stream, command, suspect)
 
     def _execute_locked(
-        self, stream: str, command: RunCommand, suspect: _UnconfirmedError | None
+        self, stream: str, command: RunCommand, suspect: UnconfirmedError | None
     ) -> Sequence[RunEvent]:
-        for _ in range(_MOST_ATTEMPTS):
-            try:
-                with self._storage.exclusive(stream) as session:
-                    state = session.load(stream)
-                    if suspect is not None and _took_place(session, stream, suspect.commit):
-                        self._remember(state)
-                        return [suspect.commit.event]
-                    suspect = None
-                    return self._attempt(session, state, command)
-            except _UnconfirmedError as unconfirmed:
-                suspect = unconfirmed
-            except StorageError as error:
-                if suspect is not None and suspect.unknown:
-                    raise OutcomeUnknownError(stream) from error
-                raise
-        if suspect is not None and suspect.unknown:
-            raise OutcomeUnknownError(stream)
-        raise StorageError(f"the head of {stream!r} does not match its events; rebuild the ledger")
+        def attempt(session: RunSession) -> Sequence[RunEvent]:
+            return self._attempt(session, session.load(stream), command)
+
+        return write_locked(self._storage.exclusive, stream, attempt, suspect)
 
     def _attempt(self, session: RunSession, state: RunState, command: RunCommand) -> Sequence[RunEvent]:
         events = decide(command, state, self._clock.now())
@@ -106,7 +84,7 @@ class RunWriter:
             try:
                 session.commit(commit)
             except HeadMovedError as moved:
-                raise _UnconfirmedError(commit, unknown=moved.unknown) from None
+                raise UnconfirmedError(commit, unknown=moved.unknown) from None
             self._remember(after)
         return events
 
@@ -134,8 +112,3 @@ def _marker(event: RunEvent) -> Purged | None:
         return None
     fields = {name: getattr(event, name) for name in Purged.TEMPLATE}
     return Purged.of(fields | {"originator_version": 0, "changed_by": None})
-
-
-def _took_place(session: RunSession, stream: str, commit: RunCommit) -> bool:
-    """Whether a commit took place and only its acknowledgement was lost: its event is there, id and time."""
-    return session.events(stream, commit.expected, 1) == [commit.event]
