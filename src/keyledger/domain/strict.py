@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from contextvars import ContextVar
+from typing import ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -41,24 +42,53 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _in_domain_terms(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if _within.get():
+            return handler(data)
+        within = _within.set(True)
         try:
             return handler(data)
         except ValidationError as error:
             raise cls._translated(error.errors(include_url=False)[0]) from None
+        finally:
+            _within.reset(within)
 
     @classmethod
     def _translated(cls, error: ErrorDetails) -> InvalidArgumentError:
-        known = ", ".join(cls.model_fields)
-        if not error["loc"]:
-            return InvalidArgumentError(
-                cls.where.rstrip(".") or "arguments", error["input"], f"an object of {known}"
-            )
-        field = f"{cls.where}{error['loc'][0]}"
-        if error["type"] == "missing":
-            return RequiredFieldError(field)
-        if error["type"] == "extra_forbidden":
-            return UnknownFieldError(field, error["input"], known)
-        return InvalidArgumentError(field, error["input"], _ALLOWED.get(error["type"], error["msg"]))
+        field = cls.where + _path(error["loc"]) if error["loc"] else cls.where.rstrip(".") or "arguments"
+        match error["type"]:
+            case "missing":
+                return RequiredFieldError(field)
+            case "extra_forbidden":
+                return UnknownFieldError(field, error["input"], cls._known(error["loc"][:-1]))
+            case "model_type":
+                return InvalidArgumentError(field, error["input"], f"an object of {cls._known(error['loc'])}")
+            case kind:
+                return InvalidArgumentError(field, error["input"], _ALLOWED.get(kind, error["msg"]))
+
+    @classmethod
+    def _known(cls, place: tuple[int | str, ...]) -> str:
+        """The fields of the model that stands at ``place`` in this one."""
+        model = cls
+        for name in place:
+            if name in model.model_fields:
+                model = _model_in(model.model_fields[str(name)].annotation) or model
+        return ", ".join(model.model_fields)
+
+
+_within: ContextVar[bool] = ContextVar("within", default=False)
+"""Whether a model is made as a part of another, which then tells what is wrong, as it knows where."""
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    """Where something stands, as ``tools[0].name``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def _model_in(annotation: object) -> type[StrictModel] | None:
+    """The model in an annotation as ``tuple[Model, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 _ALLOWED = {
@@ -66,5 +96,6 @@ _ALLOWED = {
     "dict_type": "an object",
     "int_type": "an integer",
     "string_type": "a string",
+    "tuple_type": "a list",
 }
 """Pydantic's types of error, in JSON's terms."""

@@ -1,0 +1,91 @@
+"""Schedules, and how soon after one another a schedule can fire.
+
+A schedule is ``daily`` (``0 0 * * *``), ``weekly`` (``0 0 * * 0``) or a cron expression, in UTC, of five fields:
+minute, hour, day of month, month, day of week. Fields are as in Debian's cron, and read by cronsim: lists, ranges,
+steps, names (``MON``, ``jan``), and ``L`` and ``LW`` for the last day and weekday of a month, ``5L`` for its last
+Friday, ``1#2`` for its second Monday. A day must match both of its fields where one of them begins with ``*``,
+else either. Case does not matter. Seconds, years, and macros as ``@hourly`` are refused.
+"""
+
+from __future__ import annotations
+
+from calendar import isleap
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import NoReturn
+
+from cronsim import CronSim, CronSimError
+
+from keyledger.domain.errors import InvalidArgumentError
+
+SHORTHANDS = {"daily": "0 0 * * *", "weekly": "0 0 * * 0"}
+
+_FIELDS = 5
+_MINUTES_OF_DAY = 24 * 60
+_CALENDAR = range(2000, 2800)
+"""Years after which dates and weekdays repeat, twice: a gap may reach from one cycle into the next."""
+
+
+def smallest_gap(schedule: str) -> int:
+    """The fewest minutes from one fire of ``schedule`` to the next, whenever that is.
+
+    Raises:
+        InvalidArgumentError: for ``schedule``, which is none, or never fires.
+    """
+    cron = _parsed(schedule)
+    days = _fewest_days_between(cron)
+    if days is None:
+        _refuse(schedule, "this one never fires")
+    times = sorted(60 * hour + minute for hour in cron.hours for minute in cron.minutes)
+    return min([days * _MINUTES_OF_DAY - (times[-1] - times[0]), *_gaps(times)])
+
+
+def _parsed(schedule: str) -> CronSim:
+    expression = SHORTHANDS.get(schedule.lower(), schedule)
+    if len(expression.split()) != _FIELDS:
+        _refuse(schedule, "this one is none of these")
+    try:
+        return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        _refuse(schedule, str(error))
+    except ValueError:  # a number of thousands of digits
+        _refuse(schedule, "a number is too long")
+
+
+def _refuse(schedule: str, why: str) -> NoReturn:
+    allowed = f"daily, weekly, or a cron expression of {_FIELDS} fields, in UTC ({why})"
+    raise InvalidArgumentError("schedule", schedule, allowed) from None
+
+
+def _fewest_days_between(cron: CronSim) -> int | None:
+    """The fewest days from one that matches to the next; None if none does."""
+    fewest = None
+    for gap in _gaps(_matching_days(cron)):
+        if gap == 1:
+            return 1
+        fewest = gap if fewest is None else min(fewest, gap)
+    return fewest
+
+
+def _matching_days(cron: CronSim) -> Iterator[int]:
+    """The days that match, by their ordinals.
+
+    Which days of a year do depends on its length and its first weekday alone: 14 years stand for all.
+    """
+    known: dict[tuple[bool, int], list[int]] = {}
+    for year in _CALENDAR:
+        new_year = date(year, 1, 1)
+        kind = isleap(year), new_year.weekday()
+        if kind not in known:
+            known[kind] = [since for since in range(365 + isleap(year)) if _matches(cron, new_year, since)]
+        yield from (new_year.toordinal() + since for since in known[kind])
+
+
+def _matches(cron: CronSim, new_year: date, since: int) -> bool:
+    day = new_year + timedelta(days=since)
+    return day.month in cron.months and cron.match_day(day)
+
+
+def _gaps(ascending: Iterable[int]) -> Iterator[int]:
+    return (later - earlier for earlier, later in pairwise(ascending))
