@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,13 +24,17 @@ from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock, JSONCodec
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
+from keyledger.domain.skill import TIERS
+from keyledger.domain.skills.options import ValidateOptions
 from keyledger.domain.values import MAX_VALUE_BYTES
-from keyledger.projections import inline, run_audit
+from keyledger.projections import inline, run_audit, skills
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher, Compressor
 
     from keyledger.domain.audit.follower_ports import FollowerStore, Progress
+    from keyledger.domain.invocation import Invocation
+    from keyledger.domain.toolset import Toolset
     from keyledger.projections.follower import Follower
 
 DEFAULT_URL = "sqlite:///keyledger.db"
@@ -50,8 +54,11 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
     pool_size: int = 10,
+    skill_options: ValidateOptions | None = None,
+    tier_quotas: Mapping[str, int] | None = None,
     redact: Redact | None = None,
     telemetry: Telemetry | None = None,
+    enforce_flags: bool = True,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -76,10 +83,14 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         schema: PostgreSQL only: the schema that holds the tables, created where missing; the URL may name it
             too, as ``?schema=name``.
         pool_size: PostgreSQL only: the most connections that this ledger opens.
+        skill_options: how skills are judged when they are saved; by default by keyledger's own rules.
+        tier_quotas: bytes that the partition of a skill of the ``default`` or ``extended`` tier may use, unless
+            more was granted to it; of a tier that is left out ``quota``. Each write then looks the skill up.
         redact: sees what runs say before it is written: called with ``inputs``, ``output``, ``error`` or
             ``payload`` and a copy of what stands there, it returns what to write in its place.
         telemetry: what makes spans of runs and tool calls; by default OpenTelemetry, where the ``otel`` extra is
             installed and the program has set a tracer provider.
+        enforce_flags: whether a tool call needs the flags that its tool requires.
         clock: where the time comes from, for tests.
         cipher: encrypts event state and current values at rest: one of the eventsourcing library's ciphers.
         compressor: compresses event state: one of the eventsourcing library's compressors.
@@ -110,8 +121,11 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
         max_value_bytes=max_value_bytes,
         max_keys=max_keys,
         tree_quota=tree_quota,
+        skill_options=skill_options,
+        tier_quotas=tier_quotas,
         redact=redact,
         telemetry=telemetry,
+        enforce_flags=enforce_flags,
         clock=clock,
     )
 
@@ -124,8 +138,11 @@ def ledger_on(
     max_value_bytes: int = MAX_VALUE_BYTES,
     max_keys: int = MAX_KEYS,
     tree_quota: int = DEFAULT_TREE_BYTES,
+    skill_options: ValidateOptions | None = None,
+    tier_quotas: Mapping[str, int] | None = None,
     redact: Redact | None = None,
     telemetry: Telemetry | None = None,
+    enforce_flags: bool = True,
     clock: Clock | None = None,
 ) -> Ledger:
     """A ledger on the storage that ``connect`` returns: for adapters that :func:`open` does not know.
@@ -137,13 +154,46 @@ def ledger_on(
             arguments.check_integer(field, limit, 0)
     for field, least in (("max_value_bytes", max_value_bytes), ("max_keys", max_keys), ("tree_quota", tree_quota)):
         arguments.check_integer(field, least, 1)
+    if type(enforce_flags) is not bool:
+        raise InvalidArgumentError("enforce_flags", enforce_flags, "True or False")
     load = detected() if telemetry is None else lambda: telemetry
-    settings = Settings(Limits(quota, max_value_bytes, max_keys), tree_quota, global_quota, redact, load)
+    if not isinstance(skill_options, ValidateOptions | None):
+        raise InvalidArgumentError("skill_options", skill_options, "ValidateOptions, or None")
+    settings = Settings(
+        Limits(quota, max_value_bytes, max_keys),
+        tree_quota,
+        global_quota,
+        redact,
+        load,
+        skill_options or ValidateOptions(),
+        _tier_quotas(tier_quotas),
+        enforce_flags=enforce_flags,
+    )
     return _ledger(connect(), clock or SystemClock(), OrjsonCodec(), settings)
 
 
+def _tier_quotas(given: Mapping[str, int] | None) -> Mapping[str, int]:
+    if not isinstance(given, Mapping | None):
+        raise InvalidArgumentError("tier_quotas", given, "a mapping of tiers to bytes, or None")
+    for tier, limit in (given or {}).items():
+        if tier not in TIERS:
+            raise InvalidArgumentError("tier_quotas", tier, " and ".join(TIERS))
+        arguments.check_integer(f"tier_quotas.{tier}", limit, 0)
+    return dict(given or {})
+
+
 def _ledger(storage: LedgerStorage, clock: Clock, codec: JSONCodec, settings: Settings) -> Ledger:
-    ledger = Ledger(storage, inline.project, run_audit.project, clock, codec, settings, _dry_run)
+    ledger = Ledger(
+        storage,
+        inline.project,
+        run_audit.project,
+        skills.project,
+        clock,
+        codec,
+        settings,
+        _dry_run,
+        _tools,
+    )
     _open_ledgers.add(ledger)
     return ledger
 
@@ -154,6 +204,12 @@ def _dry_run(source: Engine) -> Ledger:
 
     storage = DryStorage(EventMapper(), source, inline.project)
     return _ledger(storage, source.clock, source.codec, replace(source.settings, global_max_bytes=None))
+
+
+def _tools(ledger: Ledger, invocation: Invocation) -> Toolset:
+    from keyledger.adapters.tools.toolset import LedgerToolset
+
+    return LedgerToolset(ledger, invocation)
 
 
 def follower(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,7 @@ from keyledger.domain.audit.telemetry import Telemetry
 from keyledger.domain.engine import Redact
 from keyledger.domain.ports import Clock
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS
+from keyledger.domain.skills.options import ValidateOptions
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.opening import DEFAULT_LOCK_TIMEOUT, DEFAULT_URL
 from keyledger.opening import open as open_ledger
@@ -32,8 +34,11 @@ def open_async(
     synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
     pool_size: int = 10,
+    skill_options: ValidateOptions | None = None,
+    tier_quotas: Mapping[str, int] | None = None,
     redact: Redact | None = None,
     telemetry: Telemetry | None = None,
+    enforce_flags: bool = True,
     clock: Clock | None = None,
     cipher: Cipher | None = None,
     compressor: Compressor | None = None,
@@ -58,8 +63,11 @@ def open_async(
         synchronous=synchronous,
         schema=schema,
         pool_size=pool_size,
+        skill_options=skill_options,
+        tier_quotas=tier_quotas,
         redact=redact,
         telemetry=telemetry,
+        enforce_flags=enforce_flags,
         clock=clock,
         cipher=cipher,
         compressor=compressor,

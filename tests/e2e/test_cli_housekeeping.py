@@ -48,7 +48,7 @@ def test_rebuild_says_that_nothing_differed(run: Run) -> None:
 
 
 def test_rebuild_says_loudly_what_differed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = keyledger.RebuildReport(2, 0, 9, ("partition:p: one row", "partition:p: another"))
+    report = keyledger.RebuildReport(2, 0, 0, 9, ("partition:p: one row", "partition:p: another"))
     monkeypatch.setattr(keyledger.Ledger, "rebuild", lambda *_, **__: report)
     done = run("rebuild")
     assert done.status == 0

@@ -18,9 +18,9 @@ from keyledger.adapters.conformance.clock import ManualClock
 from tests.e2e.cli import SCRIPT, Run
 
 URL = "sqlite:///keyledger.db"
-NOTHING = keyledger.SweepReport(0, 0, 0, 0, 0, complete=True)
-EXPIRED = keyledger.SweepReport(3, 0, 0, 0, 0, complete=True)
-MORE = keyledger.SweepReport(5, 0, 0, 0, 0, complete=False)
+NOTHING = keyledger.SweepReport(0, 0, 0, 0, 0, 0, complete=True)
+EXPIRED = keyledger.SweepReport(3, 0, 0, 0, 0, 0, complete=True)
+MORE = keyledger.SweepReport(5, 0, 0, 0, 0, 0, complete=False)
 
 
 def written(url: str = URL, *, days_ago: float = 1 / 24) -> None:

@@ -16,7 +16,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import ValidationError
 
-from keyledger.domain import partition, run
+from keyledger.domain import partition, run, skill
 from keyledger.domain.errors import NewerLedgerError, UnreadableError
 from keyledger.domain.event import Event
 
@@ -57,7 +57,7 @@ class EventMapper(Mapper[str]):
         *,
         cipher: Cipher | None = None,
         compressor: Compressor | None = None,
-        event_types: Iterable[type[Event]] = (*partition.EVENT_TYPES, *run.EVENT_TYPES),
+        event_types: Iterable[type[Event]] = (*partition.EVENT_TYPES, *run.EVENT_TYPES, *skill.EVENT_TYPES),
     ) -> None:
         super().__init__(OrjsonTranscoder(), compressor, cipher)
         self._types = {event_type.TOPIC: event_type for event_type in event_types}

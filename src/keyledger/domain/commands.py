@@ -95,10 +95,18 @@ class CompleteFork(NamedTuple):
     max_bytes: int | None
 
 
+GRANT_PREFIX = "skill:"
+"""How the request ids of quota changes begin that carry over what was granted to a skill."""
+
+
 class ChangeQuota(NamedTuple):
-    """Give the partition a byte quota of its own, or (None) take it back."""
+    """Give the partition a byte quota of its own, or (None) take it back.
+
+    With ``record`` there is an event even where nothing changes.
+    """
 
     max_bytes: int | None
+    record: bool = False
 
 
 class DeletePartition(NamedTuple):

@@ -18,6 +18,7 @@
     │   ├── PartitionExistsError        a fork into a partition that has a past of its own
     │   ├── ReadOnlyViewError           a write to a view of the past
     │   ├── ScopeAccessError            a tool call outside its invocation's scopes
+    │   ├── FlagRequiredError           a tool call whose persona does not grant what the tool asks for
     │   ├── DuplicateRunError           a second start of one run id
     │   ├── DuplicateSequenceError      a second log line under one sequence number
     │   └── InvokeDepthExceededError    runs that call runs, too deep
@@ -25,6 +26,7 @@
     ├── RevisionNotFoundError           a revision beyond the partition's last
     ├── PredicateError                  what was to tell good from bad raised
     ├── RunNotFoundError                no such run was started, or it was purged
+    ├── SkillNotFoundError              no such skill was saved
     ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
     └── StorageError
         ├── StorageUnavailableError     the database cannot be reached; nothing was written
@@ -221,6 +223,18 @@ class ScopeAccessError(RefusedError):
         super().__init__(f"scope {scope!r} is not yours to use: {reason}")
 
 
+class FlagRequiredError(RefusedError):
+    """A call of ``tool`` whose invocation does not have the flag that it requires."""
+
+    code = "permission_denied"
+
+    def __init__(self, tool: str, flag: str) -> None:
+        self.tool, self.flag = tool, flag
+        super().__init__(
+            f"{tool} needs the flag {flag!r}, which this call does not have; ask an admin to grant it"
+        )
+
+
 class KeyNotFoundError(KeyledgerError):
     """A key that was asked for by name does not exist, or has expired; ``at`` names the moment, if it is past."""
 
@@ -294,6 +308,16 @@ class RunNotFoundError(KeyledgerError):
         super().__init__(f"skill run not found: {run_id!r}{' was purged' if purged else ''}")
 
 
+class SkillNotFoundError(KeyledgerError):
+    """No skill of this id was saved."""
+
+    code = "skill_not_found"
+
+    def __init__(self, skill_id: str) -> None:
+        self.skill_id = skill_id
+        super().__init__(f"no skill {skill_id!r} was saved")
+
+
 class NotConfiguredError(KeyledgerError):
     """Something needed is missing: a ledger behind a tool, or an optional extra."""
 
@@ -301,9 +325,10 @@ class NotConfiguredError(KeyledgerError):
 
 
 class StorageError(KeyledgerError):
-    """The database, or what stands in it, is in the way."""
+    """The database, or what stands in it, is in the way; ``during`` says of what step, where that is known."""
 
     code = "storage"
+    during: str | None = None
 
 
 class StorageUnavailableError(StorageError):
@@ -369,5 +394,8 @@ _LONGEST_SHOWN = 80
 
 
 def _shown(got: object) -> str:
-    text = repr(got)
+    try:
+        text = repr(got)
+    except Exception:  # noqa: BLE001 - too deep, or whatever somebody's class does
+        text = f"<{type(got).__name__}>"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -13,7 +13,7 @@ from keyledger.domain.audit.arguments import check_run_id
 from keyledger.domain.audit.reading import Read, read_of
 from keyledger.domain.audit.records import RunRead
 from keyledger.domain.batch import BatchResults, PendingBatch, check_keys
-from keyledger.domain.commands import Action, Batch, ChangeQuota, EntryKey, KeyAction
+from keyledger.domain.commands import GRANT_PREFIX, Action, Batch, ChangeQuota, EntryKey, KeyAction
 from keyledger.domain.decision import Outcome
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError
@@ -237,6 +237,9 @@ class Partition(Travel, Histories):
         """Give the partition a byte quota of its own (None: back to the configured one); its usage now."""
         if max_bytes is not None:
             arguments.check_integer("max_bytes", max_bytes, 0)
+        if request_id is not None and str(request_id).startswith(GRANT_PREFIX):
+            allowed = f"an id that does not begin with {GRANT_PREFIX}, as those of skills' grants do"
+            raise InvalidArgumentError("request_id", request_id, allowed)
         self._execute(ChangeQuota(max_bytes), request_id)
         return self.usage()
 

@@ -16,6 +16,7 @@ from keyledger.domain.engine import Engine, Settings
 from keyledger.domain.errors import KeyledgerError
 from keyledger.domain.exporter import Exporter
 from keyledger.domain.importer import Importer
+from keyledger.domain.invocation import Invocation
 from keyledger.domain.kv import Partition, open_partition
 from keyledger.domain.past.dry_runs import DryRuns
 from keyledger.domain.past.forks import Forks
@@ -32,7 +33,11 @@ from keyledger.domain.scope import (
     key_range,
     partition_stream,
 )
+from keyledger.domain.skills.grants import Grants
+from keyledger.domain.skills.ports import SkillProjector
+from keyledger.domain.skills.skills import Skills
 from keyledger.domain.sweeper import RUN_KEYS_RETENTION, Sweeper
+from keyledger.domain.toolset import Toolset
 from keyledger.domain.writer import Writer
 from keyledger.domain.writes import Caller
 
@@ -53,25 +58,33 @@ class Ledger:
         storage: LedgerStorage,
         project: Projector,
         project_runs: RunProjector,
+        project_skill: SkillProjector,
         clock: Clock,
         codec: JSONCodec,
         settings: Settings,
         open_dry: Callable[[Engine], Ledger],
+        make_tools: Callable[[Ledger, Invocation], Toolset],
     ) -> None:
         self.storage = storage
         """What stands underneath, for adapters and their tests; its shape is no promise."""
         self._project, self._project_runs, self._clock = project, project_runs, clock
+        self._project_skill = project_skill
         self._writer = Writer(storage, project, clock, settings.global_max_bytes)
         self._run_writer = RunWriter(storage.runs, project_runs, clock)
         reads = ReadRecorder(self._run_writer)
         forks = Forks(storage)
         self._engine = Engine(storage, self._writer, self._run_writer, reads, forks, clock, codec, settings)
-        self._open_dry = open_dry
+        self._open_dry, self._make_tools = open_dry, make_tools
+        self.enforces_flags = settings.enforce_flags
+        """Whether tool calls need the flags that their tools require, for adapters."""
         self.dry_runs = DryRuns(self.dry_run)
         """What the tool calls of dry runs act on, for adapters; its shape is no promise."""
         self.runs = Runs(self._engine, self.dry_runs.end)
         """The audit of runs."""
-        self._sweeper = Sweeper(self._engine, project)
+        grants = Grants(self._engine)
+        self.skills = Skills(self._engine, project_skill, grants)
+        """What agents run: skills, their versions, and what was granted to them."""
+        self._sweeper = Sweeper(self._engine, project, grants)
         if settings.global_max_bytes is not None:
             storage.adopt_usage()
 
@@ -203,6 +216,14 @@ class Ledger:
         """
         return Replay(self._engine, run_id, into, actor).run(progress)
 
+    def tools(self, invocation: Invocation) -> Toolset:
+        """The tools that a run may use, for the host that runs it: callables, and their JSON Schemas for models.
+
+        They are ``kv_get kv_set kv_delete kv_increment kv_list kv_history kv_restore``, of which those whose flags
+        the invocation has. Who calls comes from the invocation alone, never from what a model sends.
+        """
+        return self._make_tools(self, invocation)
+
     def dry_run(self) -> Ledger:
         """A ledger in memory on top of this one: what is done there is seen there, and nowhere else.
 
@@ -233,14 +254,15 @@ class Ledger:
         return self._sweeper.sweep(limit, run_keys_after, runs_after)
 
     def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> RebuildReport:
-        """Drop and rebuild the read models of every partition and run from its events, and compare.
+        """Drop and rebuild the read models of every partition, run and skill from its events, and compare.
 
-        One partition, or some runs, at a time and in one transaction: meanwhile their writers wait, or get
-        LedgerBusyError.
+        One partition, or some runs or skills, at a time and in one transaction: meanwhile their writers wait, or
+        get LedgerBusyError.
         ``progress`` is called with the events read so far and in all.
         """
         streams = list(self.storage.all_streams())
-        total = sum(revision for _, revision in streams) + self.storage.runs.count_events()
+        total = sum(revision for _, revision in streams)
+        total += self.storage.runs.count_events() + self.storage.skills.count_events()
         read = 0
 
         def step(events: int) -> None:
@@ -257,7 +279,11 @@ class Ledger:
         while rebuilt := self.storage.runs.rebuild(last, _RUNS_AT_ONCE, self._project_runs, step):
             last, runs = rebuilt.last, runs + rebuilt.runs
             differences += rebuilt.differences
-        return RebuildReport(len(streams), runs, read, tuple(differences))
+        last, skills = "", 0
+        while redone := self.storage.skills.rebuild(last, _RUNS_AT_ONCE, self._project_skill, step):
+            last, skills = redone.last, skills + redone.skills
+            differences += redone.differences
+        return RebuildReport(len(streams), runs, skills, read, tuple(differences))
 
     def reset_after_fork(self) -> None:
         """In a forked child, let go of what belongs to the parent: connections, queues, caches."""

@@ -426,7 +426,7 @@ class _Draft:
 
     def change_quota(self, action: ChangeQuota) -> None:
         self.check_open()
-        if action.max_bytes != self.before.max_bytes:
+        if action.record or action.max_bytes != self.before.max_bytes:
             self.append(QuotaChanged, max_bytes=action.max_bytes)
 
     def delete_all(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from keyledger.domain.commands import EntryKey
-from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, StoredEntry
+from keyledger.domain.partition import PartitionDeleted, PartitionEvent, PartitionState, QuotaChanged, StoredEntry
 from keyledger.domain.quota import Lease, Leases
 from keyledger.domain.values import JSONValue
 
@@ -170,8 +170,8 @@ class Session(Protocol):
         """The events with these revisions, by revision, those that exist."""
         ...
 
-    def quota_at(self, stream: str, revision: int) -> int | None:
-        """The partition's own byte quota as of ``revision``."""
+    def quota_at(self, stream: str, revision: int) -> QuotaChanged | None:
+        """The last change of the partition's own quota up to ``revision``; None if there was none."""
         ...
 
     def commit(self, commit: Commit) -> None:

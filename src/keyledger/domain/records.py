@@ -120,8 +120,8 @@ class SweepReport:
     """What one sweep did; what another process did at the same time is not counted here.
 
     ``expired`` entries ended, ``run_keys`` of finished runs and trees deleted, ``runs_purged``, request ids
-    forgotten, bytes of global quota taken back. ``complete`` is False where the limit was reached first: sweep
-    again.
+    forgotten, bytes of global quota taken back, quotas granted to skills carried over to their partitions.
+    ``complete`` is False where the limit was reached first: sweep again.
     """
 
     expired: int
@@ -129,6 +129,7 @@ class SweepReport:
     runs_purged: int
     requests_forgotten: int
     bytes_returned: int
+    grants_carried: int
     complete: bool
 
 
@@ -138,6 +139,7 @@ class RebuildReport:
 
     partitions: int
     runs: int
+    skills: int
     events: int
     differences: tuple[str, ...]
 

@@ -17,6 +17,7 @@ from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.ports import Commit, HeadMovedError, Projector, Slice
 from keyledger.domain.quota import Lease, block_for
 from keyledger.domain.records import SweepReport
+from keyledger.domain.skills.grants import Grants
 
 REQUEST_RETENTION = timedelta(days=7)
 """How long a user's request id answers a retry."""
@@ -31,9 +32,10 @@ _PAGE = 100
 class Sweeper:
     """Sweeps one ledger."""
 
-    def __init__(self, engine: Engine, project: Projector) -> None:
+    def __init__(self, engine: Engine, project: Projector, grants: Grants) -> None:
         self._storage, self._writer, self._clock = engine.storage, engine.writer, engine.clock
         self._purger, self._project = Purger(engine.storage.runs, engine.run_writer), project
+        self._grants = grants
         self._run_keys = RunSweeper(engine.storage, engine.writer, engine.clock)
 
     def sweep(self, limit: int, run_keys_after: float | None, runs_after: float | None) -> SweepReport:
@@ -46,8 +48,9 @@ class Sweeper:
         keys_left = deleted == limit  # of a run that is purged they would go by the time of the purge
         purged = 0 if started_before is None or keys_left else self._purge(started_before, finished_before, limit)
         forgotten = self._storage.forget_requests(self._clock.now() - REQUEST_RETENTION, limit)
-        complete = max(expired, purged, deleted, forgotten) < limit
-        return SweepReport(expired, deleted, purged, forgotten, self._reclaim(), complete)
+        carried = self._grants.carry_all(limit)
+        complete = max(expired, purged, deleted, forgotten, carried) < limit
+        return SweepReport(expired, deleted, purged, forgotten, self._reclaim(), carried, complete)
 
     def _before(self, field: str, age: float | None) -> datetime | None:
         """The moment that lies ``age`` seconds back."""

@@ -223,7 +223,11 @@ class Writer:
 
     def _load(self, session: Session, stream: str, requests: list[Request], keys: tuple[EntryKey, ...]) -> Slice:
         remembered = [request.command.by.request_id for request in requests if request.remember]
-        return session.load(stream, keys, remembered)
+        try:
+            return session.load(stream, keys, remembered)
+        except StorageError as error:
+            error.during = "usage check"
+            raise
 
     def _decide(
         self,

@@ -56,7 +56,9 @@ class Writes:
 
     def __init__(self, engine: Engine, stream: str, caller: Caller) -> None:
         self.engine, self.caller = engine, caller
-        self._stream, self._limits = stream, engine.limits(stream)
+        self._stream = stream
+        self._limits = None if engine.settings.tier_quotas else engine.limits(stream)
+        """The limits of the stream, unless each command has to look what its skill's tier is."""
 
     def of(self, action: Action, request_id: str | None = None) -> Write:
         """The command that does ``action``.
@@ -77,7 +79,9 @@ class Writes:
             caller.root_run_id,
             caller.tool,
         )
-        limits = self._limits if stream == self._stream else self.engine.limits(stream)
+        limits = (
+            self._limits if self._limits is not None and stream == self._stream else self.engine.limits(stream)
+        )
         return Write(stream, PartitionCommand(action, by, limits), request_id is not None)
 
     def entry(self, outcome: Outcome) -> Entry:

@@ -111,5 +111,6 @@ def _done(report: SweepReport) -> str:
         (report.runs_purged, f"purged {count(report.runs_purged, 'run')}"),
         (report.requests_forgotten, f"forgot {count(report.requests_forgotten, 'request id')}"),
         (report.bytes_returned, f"took back {count(report.bytes_returned, 'byte')} of the global quota"),
+        (report.grants_carried, f"carried over {count(report.grants_carried, 'quota')} of skills"),
     )
     return ", ".join(text for number, text in parts if number)

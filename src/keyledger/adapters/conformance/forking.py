@@ -20,6 +20,7 @@ from keyledger.domain.errors import (
 )
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.partition import QuotaChanged
 from keyledger.domain.ports import Commit
 from keyledger.domain.records import Usage
 
@@ -60,7 +61,7 @@ class ForkContract(Fixtures):
         kv.set("a", 1)
         quota_at = ledger.storage.quota_at
 
-        def deleted_meanwhile(stream: str, revision: int) -> int | None:
+        def deleted_meanwhile(stream: str, revision: int) -> QuotaChanged | None:
             ledger.delete_partition("sandbox")
             return quota_at(stream, revision)
 

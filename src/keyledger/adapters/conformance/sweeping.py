@@ -54,7 +54,7 @@ class SweepingContract(Fixtures):
         assert ledger.sweep().run_keys == 0
         clock.advance(MICROSECOND)
         assert ledger.sweep(run_keys_after=None).run_keys == 0
-        assert ledger.sweep() == SweepReport(0, 1, 0, 0, 0, complete=True)
+        assert ledger.sweep() == SweepReport(0, 1, 0, 0, 0, 0, complete=True)
 
     def test_keys_of_a_running_run_stay_however_long_it_runs(
         self, ledger: Ledger, kv: Partition, runs: Runs, clock: ManualClock
@@ -403,7 +403,7 @@ class SweepingContract(Fixtures):
             kv.set("k", 1, scope=scope)
         clock.advance(timedelta(days=31).total_seconds())
         report = ledger.sweep(run_keys_after=run_keys_after, runs_after=AGE)
-        assert report == SweepReport(0, 0, 0, 0, 0, complete=True)
+        assert report == SweepReport(0, 0, 0, 0, 0, 0, complete=True)
         assert runs.get("long").status == "running"
         assert [kv.get("k", scope=scope) is None for scope in ("run:long", "root_run:long")] == [False, False]
 
@@ -471,7 +471,7 @@ class SweepingContract(Fixtures):
         clock.advance(1)
         centuries = timedelta(days=2_000 * 365).total_seconds()
         assert ledger.sweep(run_keys_after=centuries, runs_after=centuries) == SweepReport(
-            0, 0, 0, 0, 0, complete=True
+            0, 0, 0, 0, 0, 0, complete=True
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.recorder import Recorder, Rows, read_events
 from keyledger.adapters.memory.runs import MemoryRuns
+from keyledger.adapters.memory.skills import MemorySkills
 from keyledger.adapters.rebuild import differing, differing_heads, rebuilt
 from keyledger.adapters.wakes import Subscribers, Wake
 from keyledger.domain.commands import EntryKey
@@ -42,6 +43,7 @@ class MemoryStorage:
         self.mapper, self.recorder = mapper, Recorder()
         self._leased: dict[str, tuple[str, Lease]] | None = None
         self.runs = MemoryRuns(mapper, self.recorder)
+        self.skills = MemorySkills(mapper, self.recorder)
         self._subscribers = Subscribers()
 
     # ------------------------------------------------------------------------------------- session
@@ -92,12 +94,11 @@ class MemoryStorage:
             found = (self.events(stream, revision - 1, 1) for revision in revisions)
             return {event.originator_version: event for events in found for event in events}
 
-    def quota_at(self, stream: str, revision: int) -> int | None:
+    def quota_at(self, stream: str, revision: int) -> QuotaChanged | None:
         with self.recorder.locked():
             newest_first = self.recorder.select_events(stream, lte=revision, desc=True)
             changed = next((each for each in newest_first if each.topic == QuotaChanged.TOPIC), None)
-            event = None if changed is None else self.mapper.to_domain_event(changed)
-            return event.max_bytes if isinstance(event, QuotaChanged) else None
+            return None if changed is None else self.mapper.to_domain_event(changed)
 
     def commit(self, commit: Commit) -> None:
         with self.recorder.locked():

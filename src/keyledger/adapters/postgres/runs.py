@@ -20,7 +20,7 @@ from keyledger.domain.ports import HeadMovedError
 _AT_ONCE = 1_000
 
 
-class _Runner:
+class CursorRunner:
     """Statements in a cursor's transaction."""
 
     def __init__(self, cursor: Cursor[Any]) -> None:
@@ -43,7 +43,7 @@ class _Locked(RunSessionReads):
 
     def __init__(self, datastore: Datastore, rows: RunRows, cursor: Cursor[Any], stream: str) -> None:
         super().__init__(RUN_SQL, rows, SQL.read_events)
-        self._datastore, self._runner, self._cursor, self._stream = datastore, _Runner(cursor), cursor, stream
+        self._datastore, self._runner, self._cursor, self._stream = datastore, CursorRunner(cursor), cursor, stream
         self._holds = False
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
@@ -95,9 +95,9 @@ class PostgresRuns(SQLRuns):
                 _write(cursor, self._rows, commit)
 
     @contextmanager
-    def _rebuilding(self, streams: Sequence[str]) -> Iterator[_Runner]:
+    def _rebuilding(self, streams: Sequence[str]) -> Iterator[CursorRunner]:
         with self._datastore.cursor() as cursor, cursor.connection.transaction():
-            runner = _Runner(cursor)
+            runner = CursorRunner(cursor)
             for stream in streams:  # one by one, as Citus locks rows of one shard alone; in one order
                 runner.all(RUN_SQL.lock_run, {"stream": stream})
             yield runner
@@ -107,7 +107,7 @@ def _write(cursor: Cursor[Any], rows: RunRows, commit: RunCommit) -> None:
     """Write a commit in the cursor's transaction; HeadMovedError if the head is not the expected one."""
     _, _, topic, state = rows.mapper.to_row(commit.event)
     own = {"expected": commit.expected, "topic": topic, "state": state}
-    runner = _Runner(cursor)
+    runner = CursorRunner(cursor)
     ((moved,),) = runner.all(RUN_SQL.append_run_event, rows.head_parameters(commit.state) | own)
     if not moved:
         raise HeadMovedError

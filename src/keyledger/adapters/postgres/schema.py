@@ -28,6 +28,7 @@ DISTRIBUTED = {
     "run_head": "run_id",
     "runs": "run_id",
     "run_reads": "run_id",
+    "skills": "skill_id",
 }
 """The column that holds the stream's id, for each table with rows of streams; the events' own comes first."""
 

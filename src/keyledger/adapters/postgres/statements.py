@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keyledger.adapters.sql.follower_statements import FollowerStatements
 from keyledger.adapters.sql.run_statements import RunStatements
+from keyledger.adapters.sql.skill_store import SkillStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
 
@@ -102,8 +103,17 @@ class WakeStatements:
     read_revisions: str
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresSkillStatements(SkillStatements):
+    """The texts of the statements on skills, by name."""
+
+    append_skill_event: str
+    lock_skill: str
+
+
 SQL = load_statements(Statements, "keyledger.adapters.postgres")
 RUN_SQL = load_statements(PostgresRunStatements, "keyledger.adapters.postgres", "sql/runs")
+SKILL_SQL = load_statements(PostgresSkillStatements, "keyledger.adapters.postgres", "sql/skills")
 FOLLOWER_SQL = load_statements(PostgresFollowerStatements, "keyledger.adapters.postgres", "sql/followers")
 WAKE_SQL = load_statements(WakeStatements, "keyledger.adapters.postgres", "sql/wakes")
 MIGRATIONS = load_migrations("keyledger.adapters.postgres")

@@ -137,10 +137,9 @@ class SessionReads:
         found = self._all(self._sql.read_events_at, parameters)
         return {row[0]: self._rows.mapper.to_event(stream, *row) for row in found}
 
-    def quota_at(self, stream: str, revision: int) -> int | None:
+    def quota_at(self, stream: str, revision: int) -> QuotaChanged | None:
         found = self._all(self._sql.read_quota_at, {"stream": stream, "revision": revision})
-        event = self._rows.mapper.to_event(stream, *found[0]) if found else None
-        return event.max_bytes if isinstance(event, QuotaChanged) else None
+        return self._rows.mapper.to_event(stream, *found[0]) if found else None
 
 
 class StorageReads(SessionReads):

@@ -20,7 +20,7 @@ from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.ports import HeadMovedError
 
 
-class _Runner:
+class CursorRunner:
     """Statements in a cursor's transaction."""
 
     def __init__(self, cursor: Cursor) -> None:
@@ -80,9 +80,9 @@ class SQLiteRuns(SQLRuns):
             raise HeadMovedError from error
 
     @contextmanager
-    def _rebuilding(self, streams: Sequence[str]) -> Iterator[_Runner]:  # noqa: ARG002 - one lock for the whole file
+    def _rebuilding(self, streams: Sequence[str]) -> Iterator[CursorRunner]:  # noqa: ARG002 - one lock for the whole file
         with self._datastore.writing() as cursor:
-            yield _Runner(cursor)
+            yield CursorRunner(cursor)
 
 
 def _write(cursor: Cursor, rows: RunRows, commit: RunCommit) -> None:
@@ -92,12 +92,12 @@ def _write(cursor: Cursor, rows: RunRows, commit: RunCommit) -> None:
         raise HeadMovedError
     cursor.execute(SQL.insert_event, rows.mapper.to_row(commit.event))
     if commit.marker is None:
-        RunChanges(RUN_SQL, rows, _Runner(cursor)).apply(commit.changes)
+        RunChanges(RUN_SQL, rows, CursorRunner(cursor)).apply(commit.changes)
         return
     ((before,),) = cursor.execute("PRAGMA secure_delete").fetchall()
     cursor.execute("PRAGMA secure_delete = ON")  # what is purged is not to stay in the free parts of the file
     try:
         cursor.execute(RUN_SQL.purge_run_events, rows.marker_parameters(commit))
-        RunChanges(RUN_SQL, rows, _Runner(cursor)).apply(commit.changes)
+        RunChanges(RUN_SQL, rows, CursorRunner(cursor)).apply(commit.changes)
     finally:
         cursor.execute(f"PRAGMA secure_delete = {before}")

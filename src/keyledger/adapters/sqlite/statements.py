@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keyledger.adapters.sql.follower_statements import FollowerStatements
 from keyledger.adapters.sql.run_statements import RunStatements
+from keyledger.adapters.sql.skill_store import SkillStatements
 from keyledger.adapters.sql.statements import load_migrations, load_statements
 
 
@@ -104,6 +105,7 @@ class WakeStatements:
 
 SQL = load_statements(Statements, "keyledger.adapters.sqlite")
 RUN_SQL = load_statements(SQLiteRunStatements, "keyledger.adapters.sqlite", "sql/runs")
+SKILL_SQL = load_statements(SkillStatements, "keyledger.adapters.sqlite", "sql/skills")
 FOLLOWER_SQL = load_statements(SQLiteFollowerStatements, "keyledger.adapters.sqlite", "sql/followers")
 WAKE_SQL = load_statements(WakeStatements, "keyledger.adapters.sqlite", "sql/wakes")
 MIGRATIONS = load_migrations("keyledger.adapters.sqlite")

@@ -23,6 +23,7 @@ from keyledger.adapters.sqlite.draft import SQLiteDraft
 from keyledger.adapters.sqlite.followers import SQLiteFollower
 from keyledger.adapters.sqlite.recorder import Recorder
 from keyledger.adapters.sqlite.runs import SQLiteRuns
+from keyledger.adapters.sqlite.skills import SQLiteSkills
 from keyledger.adapters.sqlite.statements import SQL
 from keyledger.adapters.sqlite.wakes import FileLookout
 from keyledger.adapters.wakes import Wake
@@ -98,6 +99,7 @@ class SQLiteStorage(_Parameters, StorageReads):
         self._before = _Before(self.datastore, self._rows)
         self._run_rows = RunRows(mapper, _to_column, _to_time)
         self.runs = SQLiteRuns(self.datastore, self._run_rows, self._rows)
+        self.skills = SQLiteSkills(self.datastore, self._rows)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.writing() as cursor:
                 cursor.execute(SQL.insert_seal, {"sealed": mapper.new_seal()})

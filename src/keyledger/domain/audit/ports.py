@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from keyledger.domain.audit.records import RunFilter
 from keyledger.domain.ports import Storage, StoredVersion
 from keyledger.domain.run import Outcome, RunEvent, RunLogged, RunsPurged, RunState
+from keyledger.domain.skills.ports import SkillStorage
 
 
 class RunRow(NamedTuple):
@@ -228,9 +229,14 @@ class RunStorage(RunSession, Protocol):
 
 
 class LedgerStorage(Storage, Protocol):
-    """What a ledger stands on: a store of keys, and of runs."""
+    """What a ledger stands on: a store of keys, of runs and of skills."""
 
     @property
     def runs(self) -> RunStorage:
         """The audit's part."""
+        ...
+
+    @property
+    def skills(self) -> SkillStorage:
+        """The skills' part."""
         ...

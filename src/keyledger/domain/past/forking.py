@@ -11,7 +11,7 @@ from keyledger.domain.engine import Engine
 from keyledger.domain.errors import ForkIncompleteError, PartitionExistsError
 from keyledger.domain.partition import PartitionForked, StoredEntry
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import standing, versions_of
+from keyledger.domain.past.standing import quota_then, standing, versions_of
 from keyledger.domain.ports import Session, Storage
 from keyledger.domain.quota import UNBOUND
 from keyledger.domain.scope import is_tree, name_of, tree_scope
@@ -62,7 +62,7 @@ class Fork:
         while some := tuple(islice(live, COPIED_AT_ONCE)):
             stood = versions_of(self._source, self._moment.stream, some)
             self._do(Batch(tuple(self._copy(*key, version.entry) for key, version in stood.items())))
-        quota = self._source.quota_at(self._moment.stream, self._moment.revision)
+        quota = quota_then(self._source, self._moment)
         done = self._do(CompleteFork(quota))
         if not done.events and done.state is not None and done.state.deleted:
             raise ForkIncompleteError(name_of(self._stream))  # somebody deleted it meanwhile

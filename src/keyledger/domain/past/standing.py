@@ -89,3 +89,9 @@ def versions_of(session: Session, stream: str, rows: Sequence[PastRow]) -> dict[
 def stored_entry(row: HistoryRow, value: bytes, created: tuple[int, datetime]) -> StoredEntry:
     """The entry that a version left."""
     return StoredEntry(value, row.revision, *created, row.recorded_at, row.expires_at, row.changed_by, row.run_id)
+
+
+def quota_then(session: Session, moment: Moment) -> int | None:
+    """The partition's own byte quota at a moment; None where the configured one held."""
+    change = session.quota_at(moment.stream, moment.revision)
+    return None if change is None else change.max_bytes

@@ -13,7 +13,7 @@ from keyledger.domain.engine import Engine
 from keyledger.domain.errors import InvalidArgumentError, ReadOnlyViewError
 from keyledger.domain.past.changes import version_of
 from keyledger.domain.past.moments import Moment
-from keyledger.domain.past.standing import AT_ONCE, entry_standing, standing, versions_of
+from keyledger.domain.past.standing import AT_ONCE, entry_standing, quota_then, standing, versions_of
 from keyledger.domain.ports import PastRow, UsageRow
 from keyledger.domain.records import Entry, Page, Usage, Version
 from keyledger.domain.scope import (
@@ -121,7 +121,7 @@ class View:
         for row in standing(self._storage, self.moment):
             used += row.row.size if row.row else 0
             live += 1
-        quota = self._storage.quota_at(self.moment.stream, self.revision)
+        quota = quota_then(self._storage, self.moment)
         return self.engine.usage(self.moment.stream, UsageRow(used, live, quota))
 
     # ------------------------------------------------------------------------------------- writing

@@ -1,0 +1,12 @@
+-- From the events and from what stands: a rebuild must not trust what it rebuilds. Each part is cut before the union.
+SELECT e.stream FROM (
+    SELECT originator_id AS stream FROM stored_events
+    WHERE originator_id > %(after)s AND originator_id >= 'skill:' AND originator_id < 'skill;'
+        AND originator_version = 1
+    ORDER BY originator_id LIMIT %(limit)s
+) AS e
+UNION SELECT stream FROM (
+    SELECT skill_id AS stream FROM skills WHERE skill_id > %(after)s ORDER BY skill_id LIMIT %(limit)s
+) AS s
+ORDER BY stream
+LIMIT %(limit)s

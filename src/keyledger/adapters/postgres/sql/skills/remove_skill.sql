@@ -1,0 +1,3 @@
+-- A rebuild's.
+DELETE FROM skills
+WHERE skill_id = %(stream)s

@@ -1,0 +1,3 @@
+-- For progress: exact where nothing was lost.
+SELECT coalesce(sum(s.revision), 0)
+FROM skills AS s
