@@ -18,6 +18,7 @@ from keyledger.domain.batch import PendingBatch
 from keyledger.domain.errors import (
     DuplicateRunError,
     DuplicateSequenceError,
+    FlagRequiredError,
     ForkIncompleteError,
     GlobalQuotaExceededError,
     IntegerOverflowError,
@@ -50,11 +51,13 @@ from keyledger.domain.errors import (
     ValueSerializationError,
     ValueTooLargeError,
 )
+from keyledger.domain.invocation import Invocation
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.past.replay_report import ReplayDifference, ReplayReport, Sandbox
 from keyledger.domain.past.view import View
 from keyledger.domain.past.watch import Watch
+from keyledger.domain.policy import Permission
 from keyledger.domain.records import (
     Entry,
     ImportReport,
@@ -66,6 +69,7 @@ from keyledger.domain.records import (
     Usage,
     Version,
 )
+from keyledger.domain.toolset import Toolset
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 from keyledger.opening_async import open_async
 
@@ -75,6 +79,7 @@ if typing.TYPE_CHECKING:
     from keyledger.adapters.aio.partition import AsyncPartition
     from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncRunRecorder, AsyncSink
     from keyledger.adapters.aio.runs import AsyncRuns
+    from keyledger.adapters.aio.tools import AsyncToolset
     from keyledger.adapters.aio.view import AsyncView
     from keyledger.adapters.aio.watch import AsyncWatch
 
@@ -86,6 +91,7 @@ _WITH_ASYNCIO = {
     "AsyncRunRecorder": "recording",
     "AsyncRuns": "runs",
     "AsyncSink": "recording",
+    "AsyncToolset": "tools",
     "AsyncView": "view",
     "AsyncWatch": "watch",
 }
@@ -107,17 +113,20 @@ __all__ = [
     "AsyncRunRecorder",
     "AsyncRuns",
     "AsyncSink",
+    "AsyncToolset",
     "AsyncView",
     "AsyncWatch",
     "DuplicateRunError",
     "DuplicateSequenceError",
     "Entry",
+    "FlagRequiredError",
     "ForkIncompleteError",
     "GlobalQuotaExceededError",
     "ImportReport",
     "IntegerOverflowError",
     "InvalidArgumentError",
     "InvalidValueTypeError",
+    "Invocation",
     "InvokeDepthExceededError",
     "KeyChange",
     "KeyCountExceededError",
@@ -136,6 +145,7 @@ __all__ = [
     "PartitionExistsError",
     "PartitionInfo",
     "PendingBatch",
+    "Permission",
     "PredicateError",
     "QuotaExceededError",
     "ReadOnlyViewError",
@@ -166,6 +176,7 @@ __all__ = [
     "StorageUnavailableError",
     "SweepReport",
     "TimeReversalError",
+    "Toolset",
     "UnreadableError",
     "Usage",
     "ValueSerializationError",

@@ -14,15 +14,20 @@ PAIRS = [
     (keyledger.Partition, keyledger.AsyncPartition),
     (keyledger.PendingBatch, keyledger.AsyncPendingBatch),
     (keyledger.Runs, keyledger.AsyncRuns),
+    (keyledger.Toolset, keyledger.AsyncToolset),
     (keyledger.View, keyledger.AsyncView),
 ]
 NOT_AWAITED = {
     ("AsyncLedger", "dry_run"),
     ("AsyncLedger", "partition"),
+    ("AsyncLedger", "tools"),
     ("AsyncPartition", "batch"),
     ("AsyncPartition", "watch"),
     ("AsyncRuns", "record"),
     ("AsyncRuns", "sink"),
+    ("AsyncToolset", "anthropic"),
+    ("AsyncToolset", "mcp"),
+    ("AsyncToolset", "openai"),
     ("AsyncView", "batch"),
 }
 """What only makes an object, or refuses to; so does everything of a batch."""

@@ -37,7 +37,8 @@ SCRIPT = str(Path(sys.executable).with_name("keyledger"))
 Run: TypeAlias = Callable[..., Ended]
 Shell: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
-INVOCATION = {"skill_id": "weather", "caller_id": "ada"}
+FLAGS = ["type.system.kv_store_access", "type.system.kv_store_write"]
+INVOCATION = {"skill_id": "weather", "caller_id": "ada", "flags": FLAGS}
 
 
 def call(tool: str, /, **args: Any) -> str:

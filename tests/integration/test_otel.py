@@ -21,13 +21,20 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
 import keyledger
-from keyledger import DuplicateRunError, InvalidArgumentError, RunInfo, RunStats, StorageUnavailableError
+from keyledger import (
+    DuplicateRunError,
+    InvalidArgumentError,
+    Invocation,
+    RunInfo,
+    RunStats,
+    StorageUnavailableError,
+)
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.otel import spans
 from keyledger.adapters.otel.spans import SCHEMA_URL, OpenTelemetry
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.audit.telemetry import Tracing
+from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 
 Reopen = Callable[..., keyledger.Ledger]
 
@@ -97,7 +104,9 @@ def nanoseconds(moment: datetime) -> int:
 
 
 def invocation(run_id: str | None = None, **fields: Any) -> Invocation:
-    return Invocation(skill_id="weather", caller_id="ada", run_id=run_id, **fields)
+    return Invocation(
+        skill_id="weather", caller_id="ada", run_id=run_id, flags=frozenset({ACCESS_FLAG, WRITE_FLAG}), **fields
+    )
 
 
 # ---------------------------------------------------------------------------------------------- runs
@@ -565,17 +574,17 @@ def test_opentelemetry_is_imported_by_who_uses_it(
 import sys
 import keyledger
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 
 def found():
     return [name for name in sys.modules if name.partition(".")[0] == "opentelemetry"]
 
-with keyledger.open("sqlite:///{tmp_path}/l.db") as ledger:
+with keyledger.open("sqlite:///{tmp_path}/l.db", enforce_flags=False) as ledger:
     assert found() == []
     {program}
     with ledger.runs.record("weather") as run:
         run.on_tool("search", {{}})
-    call_tool(ledger, "kv_set", {{"key": "a", "value": 1}}, Invocation(skill_id="weather", caller_id="ada"))
+    ada = keyledger.Invocation(skill_id="weather", caller_id="ada")
+    call_tool(ledger, "kv_set", {{"key": "a", "value": 1}}, ada)
     assert ("keyledger.adapters.otel.spans" in sys.modules) is {imported}
     assert bool(found()) is {imported}
 """
@@ -610,14 +619,14 @@ sys.modules["opentelemetry"] = None  # as if it were not installed
 import keyledger
 from keyledger.adapters.otel.detection import detected
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.audit.telemetry import no_telemetry
 
 assert detected() is no_telemetry
-with keyledger.open("sqlite:///{tmp_path}/l.db") as ledger:
+with keyledger.open("sqlite:///{tmp_path}/l.db", enforce_flags=False) as ledger:
     with ledger.runs.record("weather", run_id="r") as run:
         run.on_tool("search", {{}})
-    call_tool(ledger, "kv_set", {{"key": "a", "value": 1}}, Invocation(skill_id="weather", caller_id="ada"))
+    ada = keyledger.Invocation(skill_id="weather", caller_id="ada")
+    call_tool(ledger, "kv_set", {{"key": "a", "value": 1}}, ada)
     assert ledger.runs.get("r").status == "ok"
 assert [name for name in sys.modules if name.startswith("opentelemetry")] == ["opentelemetry"]
 """

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from keyledger import InvalidArgumentError, ScopeAccessError
-from keyledger.adapters.tools.access import check_access
-from keyledger.adapters.tools.invocation import Invocation
+from keyledger import InvalidArgumentError, Invocation, ScopeAccessError
+from keyledger.domain.policy import check_access
 
 
 def invocation(**fields: object) -> Invocation:

@@ -9,18 +9,27 @@ from typing import Any
 import pytest
 
 import keyledger
-from keyledger import InvalidArgumentError, KeyledgerError, Ledger, RunInfo, RunStats, StorageUnavailableError
+from keyledger import (
+    InvalidArgumentError,
+    Invocation,
+    KeyledgerError,
+    Ledger,
+    RunInfo,
+    RunStats,
+    StorageUnavailableError,
+)
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.partition import PartitionEvent
 from keyledger.domain.past.dry_runs import MAX_DRY_RUNS
 from keyledger.domain.past.forking import COPIED_AT_ONCE
+from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from keyledger.domain.run import run_stream
 from keyledger.opening import ledger_on
 
-DRY = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1", dry_run=True)
+FLAGS = frozenset({ACCESS_FLAG, WRITE_FLAG})
+DRY = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1", flags=FLAGS, dry_run=True)
 ALONE = DRY.model_copy(update={"run_id": None, "root_run_id": None})
 
 
@@ -142,7 +151,7 @@ def test_a_dry_run_may_do_no_more_than_another(ledger: Ledger) -> None:
 
 def test_dry_run_is_true_or_false(ledger: Ledger) -> None:
     assert increment(ledger, invocation(dry_run=False)) == 6
-    assert increment(ledger, Invocation(skill_id="weather", caller_id="ada")) == 7
+    assert increment(ledger, Invocation(skill_id="weather", caller_id="ada", flags=FLAGS)) == 7
     with pytest.raises(InvalidArgumentError) as caught:
         Invocation(skill_id="weather", caller_id="ada", dry_run="yes")  # type: ignore[arg-type]
     assert caught.value.field == "invocation.dry_run"

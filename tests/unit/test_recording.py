@@ -31,10 +31,10 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.memory.storage import MemoryStorage
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 from keyledger.domain.audit.arguments import MAX_PAYLOAD_BYTES
 from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.audit.writer import RunWriter
+from keyledger.domain.policy import ACCESS_FLAG
 from keyledger.domain.run import MAX_INVOKE_DEPTH, RunAction
 from keyledger.opening import ledger_on
 
@@ -198,7 +198,10 @@ def test_calls_of_key_tools_are_counted_with_the_others(ledger: keyledger.Ledger
     recorder = ledger.runs.sink().start_run(run_info())
     recorder.on_tool("search", {})
     for run_id in ("r", "another", None):
-        call_tool(ledger, "kv_get", {"key": "a"}, Invocation(skill_id="weather", caller_id="ada", run_id=run_id))
+        by = keyledger.Invocation(
+            skill_id="weather", caller_id="ada", run_id=run_id, flags=frozenset({ACCESS_FLAG})
+        )
+        call_tool(ledger, "kv_get", {"key": "a"}, by)
     recorder.close()
     assert ledger.runs.get("r").tool_calls_count == 2
     assert [payload["tool"] for kind, payload in lines(ledger) if kind == "tool_call"] == ["search", "kv_get"]

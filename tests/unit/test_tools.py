@@ -9,6 +9,7 @@ import pytest
 import keyledger
 from keyledger import (
     InvalidArgumentError,
+    Invocation,
     KeyledgerError,
     Ledger,
     NotConfiguredError,
@@ -19,14 +20,21 @@ from keyledger import (
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.memory.runs import MemoryRuns
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
 from keyledger.adapters.tools.kv import TOOLS
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.domain.audit.writer import RunWriter
+from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from keyledger.opening import ledger_on
 
-ADA = Invocation(skill_id="weather", caller_id="ada", run_id="r-2", root_run_id="r-1")
-BO = Invocation(skill_id="weather", caller_id="bo", run_id="r-9")
+FLAGS = frozenset({ACCESS_FLAG, WRITE_FLAG})
+
+
+def invocation(skill_id: str = "weather", caller_id: str = "ada", **fields: Any) -> Invocation:
+    return Invocation(skill_id=skill_id, caller_id=caller_id, **{"flags": FLAGS} | fields)
+
+
+ADA = invocation(run_id="r-2", root_run_id="r-1")
+BO = invocation(caller_id="bo", run_id="r-9")
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ class Host:
         try:
             return call_tool(self.ledger, tool, args, by)
         except KeyledgerError as error:
-            return refusal(tool, error)
+            return {"ok": False} | refusal(tool, error)
 
 
 @pytest.fixture
@@ -128,7 +136,7 @@ def test_a_run_that_nobody_dispatched_is_recorded_as_its_own_root(call: Host, le
 
 
 def test_skills_do_not_share_keys_but_a_dispatch_tree_does(call: Host) -> None:
-    worker = Invocation(skill_id="fares", caller_id="ada", run_id="r-3", root_run_id="r-1")
+    worker = invocation("fares", "ada", run_id="r-3", root_run_id="r-1")
     call("kv_set", key="k", value=1)
     call("kv_set", scope="root_run:r-1", key="k", value=2)
     assert call("kv_get", worker, key="k")["found"] is False
@@ -273,7 +281,9 @@ def test_a_list_shows_only_its_own_scope(call: Host) -> None:
 
 
 def test_an_unknown_tool_is_refused_with_the_known_ones(call: Host) -> None:
-    message = "tool: got 'kv_frob'; allowed is kv_get, kv_set, kv_delete, kv_increment, kv_list"
+    message = (
+        "tool: got 'kv_frob'; allowed is kv_get, kv_set, kv_delete, kv_increment, kv_list, kv_history, kv_restore"
+    )
     assert call("kv_frob") == error("invalid_argument", message)
 
 
@@ -379,7 +389,7 @@ def test_a_bug_is_logged_by_its_class_alone(ledger: Ledger, lines: Lines, monkey
 
 def test_calls_of_other_runs_or_none_are_not_logged(call: Host, ledger: Ledger, lines: Lines) -> None:
     call("kv_set", BO, key="k", value=1)
-    call("kv_set", Invocation(skill_id="weather", caller_id="bo"), key="k", value=1)
+    call("kv_set", invocation("weather", "bo"), key="k", value=1)
     assert (lines(), ledger.runs.failures) == ([], 0)
     assert ledger.runs.exists("r-9") is False
 
@@ -491,7 +501,7 @@ def test_a_closed_ledger_is_the_calls_to_tell(
 def test_a_call_of_an_audited_run_is_in_the_tree_that_the_run_is_in(call: Host, ledger: Ledger) -> None:
     ledger.runs.start(RunInfo("top", "planner"))
     ledger.runs.start(RunInfo("below", "weather", parent_run_id="top"))
-    by = Invocation(skill_id="weather", caller_id="ada", run_id="below")
+    by = invocation("weather", "ada", run_id="below")
     assert call("kv_set", by, key="k", value=1, scope="root_run:top")["ok"] is True
     assert call("kv_set", by, key="k", value=1)["ok"] is True
     assert ledger.partition("weather").history("k")[0].root_run_id == "top"
@@ -501,15 +511,15 @@ def test_a_call_of_an_audited_run_is_in_the_tree_that_the_run_is_in(call: Host, 
 def test_a_run_reads_what_those_above_it_keep_and_writes_nothing_there(call: Host, ledger: Ledger) -> None:
     for run_id, parent in (("a", ""), ("b", "a"), ("c", "b"), ("other", "a")):
         ledger.runs.start(RunInfo(run_id, "weather", parent_run_id=parent))
-        by = Invocation(skill_id="weather", caller_id="ada", run_id=run_id)
+        by = invocation("weather", "ada", run_id=run_id)
         assert call("kv_set", by, key="k", value=run_id, scope=f"run:{run_id}")["ok"] is True
-    by = Invocation(skill_id="weather", caller_id="ada", run_id="c")
+    by = invocation("weather", "ada", run_id="c")
     assert [call("kv_get", by, key="k", scope=f"run:{run_id}")["value"] for run_id in "abc"] == ["a", "b", "c"]
     assert [entry["key"] for entry in call("kv_list", by, scope="run:a")["entries"]] == ["k"]
     for tool in ("kv_set", "kv_increment", "kv_delete"):
         assert call(tool, by, key="k", scope="run:a", **{"kv_set": {"value": 1}}.get(tool, {}))["ok"] is False
     assert call("kv_get", by, key="k", scope="run:other")["error"] == "access_denied"
-    nobody = Invocation(skill_id="weather", caller_id="ada", run_id="never-started")
+    nobody = invocation("weather", "ada", run_id="never-started")
     assert call("kv_get", nobody, key="k", scope="run:a")["error"] == "access_denied"
 
 
@@ -532,5 +542,5 @@ def test_what_tools_read_is_recorded_where_the_invocation_says_so(
 @pytest.mark.parametrize("run_id", [None, ""])
 def test_without_a_run_no_invocation_records_reads(run_id: str | None) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
-        Invocation(skill_id="weather", caller_id="ada", run_id=run_id, record_reads=True)
+        invocation("weather", "ada", run_id=run_id, record_reads=True)
     assert str(caught.value) == "invocation.record_reads: got True; allowed is false where there is no run_id"

@@ -11,9 +11,11 @@ from typing import Self
 from keyledger.adapters.aio.partition import AsyncPartition
 from keyledger.adapters.aio.runs import AsyncRuns
 from keyledger.adapters.aio.threads import Threads
+from keyledger.adapters.aio.tools import AsyncToolset
 from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.errors import KeyledgerError
+from keyledger.domain.invocation import Invocation
 from keyledger.domain.ledger import DEFAULT_SWEEP, Ledger
 from keyledger.domain.past.replay_report import ReplayReport
 from keyledger.domain.records import ImportReport, Page, PartitionInfo, RebuildReport, SweepReport
@@ -107,6 +109,10 @@ class AsyncLedger:
     ) -> AsyncIterator[str]:
         """As ``Ledger.export_lines``, for ``async for``; ``progress`` is called in another thread."""
         return self._threads.iterate(self._ledger.export_lines(partition_id, current=current, progress=progress))
+
+    def tools(self, invocation: Invocation) -> AsyncToolset:
+        """As ``Ledger.tools``; it is not awaited, the calls are."""
+        return AsyncToolset(self._ledger.tools(invocation), self._threads)
 
     def dry_run(self) -> AsyncLedger:
         """As ``Ledger.dry_run``; it is not awaited, and then used with ``async with``."""

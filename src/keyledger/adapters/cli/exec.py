@@ -13,12 +13,12 @@ from keyledger.adapters.cli.lines import lines_of, opened
 from keyledger.adapters.cli.output import print_json
 from keyledger.adapters.cli.session import Session, command
 from keyledger.adapters.tools.call import call_tool
-from keyledger.adapters.tools.invocation import Invocation
-from keyledger.adapters.tools.kv import Result
-from keyledger.adapters.tools.refusal import refusal
+from keyledger.adapters.tools.refusal import told
 from keyledger.domain.errors import InvalidArgumentError, ValueSerializationError
+from keyledger.domain.invocation import Invocation
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.strict import StrictModel
+from keyledger.domain.toolset import Result
 from keyledger.domain.values import parse_json
 
 app = typer.Typer()
@@ -41,9 +41,9 @@ class Call(StrictModel):
 def execute(session: Session, file: opt.File) -> None:
     """Do tool calls, one JSON line each, and answer each at once with one JSON line.
 
-    A line is {"tool": "kv_set", "args": {…}, "invocation": {"skill_id": …, "caller_id": …, "run_id": …}}, its
-    answer {"ok": true, "result": {…}} or {"ok": false, "error": CODE, "message": …}. A bad line or a refused
-    call is answered so, and the rest still run: the exit status is 0.
+    A line is {"tool": "kv_set", "args": {…}, "invocation": {"skill_id": …, "caller_id": …, "run_id": …, "flags":
+    […]}}, its answer {"ok": true, "result": {…}} or {"ok": false, "error": CODE, "message": …}. A bad line or a
+    refused call is answered so, and the rest still run: the exit status is 0.
     """
     with opened(file) as stream, session.open() as ledger:
         for answer in answers(ledger, lines_of(stream)):
@@ -65,7 +65,7 @@ def _answer(ledger: Ledger, line: bytes) -> Result:
         call = Call.model_validate(fields)
         return {"ok": True, "result": call_tool(ledger, call.tool, call.args, call.invocation)}
     except Exception as error:  # noqa: BLE001 - a bug in one call must not end the host's session
-        return refusal(tool, error)
+        return {"ok": False} | told(tool, error)
 
 
 def _fields(line: bytes) -> dict[str, Any]:

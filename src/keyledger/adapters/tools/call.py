@@ -1,4 +1,4 @@
-"""A tool call: checked, done, logged in its run, answered."""
+"""A tool call: checked, done, logged in its run, answered. Every entry passes here."""
 
 from __future__ import annotations
 
@@ -6,72 +6,95 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from keyledger.adapters.tools.access import check_access
-from keyledger.adapters.tools.invocation import Invocation
-from keyledger.adapters.tools.kv import TOOLS, Result
+from keyledger.adapters.tools.kv import ToolSpec, spec_of
 from keyledger.adapters.tools.refusal import refusal
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, RunNotFoundError
+from keyledger.domain.invocation import Invocation
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.policy import check_access, check_flags
+from keyledger.domain.toolset import Result, SentArguments
+from keyledger.domain.values import parse_json
 
 
-def call_tool(ledger: Ledger | None, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
+def call_tool(ledger: Ledger | None, tool: str, args: SentArguments, invocation: Invocation) -> Result:
     """Do one tool call in the invocation's partition; its result, ready for JSON.
 
     An argument that is null counts as not given, but for ``value``. What is asked is checked in this order:
-    a ledger is there, the arguments' names and types, the scope's access, the key, the value, its length,
-    that it is JSON, the quota. Where the invocation's run was started, the call and its result or refusal are
-    lines of its log; a failure to log them is counted and reported, and not the call's. A dry run is not logged,
-    its reads are not recorded, and it acts on a ledger in memory: see :meth:`Ledger.dry_run`.
+    a ledger is there, the tool is known, the flags that it requires, the arguments' names and types, the scope's
+    access, the key, the value, its length, that it is JSON, the quota. Where the invocation's run was started, the
+    call and its result or refusal are lines of its log; a failure to log them is counted and reported, and not the
+    call's. A dry run is not logged, its reads are not recorded, and it acts on a ledger in memory: see
+    :meth:`Ledger.dry_run`.
 
     Returns:
         kv_get: ``scope``, ``key``, ``found``, and if found ``value``, ``revision`` and ``ttl_seconds`` (only
-        where the entry ends). kv_set, kv_increment: the same with ``ok`` in place of ``found``.
+        where the entry ends). kv_set, kv_increment, kv_restore: the same with ``ok`` in place of ``found``.
         kv_delete: ``ok``, ``scope``, ``key``, ``deleted``. kv_list: ``entries`` and ``next``, null at the end.
+        kv_history: ``scope``, ``key``, ``versions`` and ``next``.
 
     Raises:
         NotConfiguredError: ``ledger`` is None.
         InvalidArgumentError: an unknown tool or argument, or one that is not of its form.
+        FlagRequiredError: the invocation does not have a flag that the tool requires.
         ScopeAccessError: the scope is not the invocation's to use.
+        KeyNotFoundError: kv_history of a key that never was, kv_restore to where it was not.
         KeyledgerError: as the operation of :class:`~keyledger.domain.kv.Partition` behind the tool.
     """
     if ledger is None:
         raise NotConfiguredError("not configured")
+    sent = _read(args)
     log, run_id = ledger.runs.tool_log, invocation.run_id
-    if run_id is None or not log.is_kept(run_id):
-        return _traced(ledger, tool, args, invocation)
-    if invocation.root_run_id is None:
-        invocation = invocation.model_copy(update={"root_run_id": ledger.runs.root_of(run_id)})
-    if invocation.dry_run:
-        return _traced(ledger, tool, args, invocation)
-    of = log.begin_call(run_id, tool, args)
+    is_logged = run_id is not None and log.is_kept(run_id)
+    invocation = _placed(ledger, invocation, is_known=is_logged)
+    if run_id is None or not is_logged or invocation.dry_run:
+        return _traced(ledger, tool, sent, invocation)
+    of = log.begin_call(run_id, tool, sent)
     try:
-        result = _traced(ledger, tool, args, invocation)
+        result = _traced(ledger, tool, sent, invocation)
     except Exception as error:
-        log.end_call(run_id, of, refusal(tool, error))
+        log.end_call(run_id, of, {"ok": False} | refusal(tool, error))
         raise
     log.end_call(run_id, of, {"ok": True, "result": result})
     return result
 
 
-def _traced(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
-    if tool not in TOOLS:
-        raise InvalidArgumentError("tool", tool, ", ".join(TOOLS))
-    with ledger.runs.tracing.call(tool, args, invocation.run_id, invocation.skill_id) as call:
-        call.result = result = _called(ledger, tool, args, invocation)
+def _traced(ledger: Ledger, tool: str, sent: object, invocation: Invocation) -> Result:
+    spec = spec_of(tool)
+    shown = sent if isinstance(sent, Mapping) else {}
+    with ledger.runs.tracing.call(tool, shown, invocation.run_id, invocation.skill_id) as call:
+        if ledger.enforces_flags:
+            check_flags(tool, spec.requires_flags, invocation.flags)
+        call.result = result = _called(ledger, tool, spec, _object(sent), invocation)
     return result
 
 
-def _called(ledger: Ledger, tool: str, args: Mapping[str, Any], invocation: Invocation) -> Result:
-    arguments_type, run, writes = TOOLS[tool]
+def _called(ledger: Ledger, tool: str, spec: ToolSpec, args: Mapping[str, Any], invocation: Invocation) -> Result:
     given = {name: value for name, value in args.items() if value is not None or name == "value"}
-    arguments = arguments_type.model_validate(given)
-    check_access(invocation, arguments.scope, None if writes else partial(_ancestors, ledger, invocation))
+    arguments = spec.arguments.model_validate(given)
+    check_access(invocation, arguments.scope, None if spec.writes else partial(ancestors, ledger, invocation))
     arguments.check()
     if not invocation.dry_run:
-        return run(_partition(ledger, tool, invocation), arguments)
+        return spec.run(_partition(ledger, tool, invocation), arguments)
     with ledger.dry_runs.of(invocation.tree) as dry:
-        return run(_partition(dry, tool, invocation), arguments)
+        return spec.run(_partition(dry, tool, invocation), arguments)
+
+
+def _read(args: object) -> object:
+    """What a model sent, of JSON text what it says; text that is none is refused later, in its turn."""
+    try:
+        return _object(args)
+    except InvalidArgumentError:
+        return args
+
+
+def _object(args: object) -> Mapping[str, Any]:
+    if args is None or (isinstance(args, str) and not args.strip()):
+        return {}
+    sent = parse_json(args, "arguments", envelope=1) if isinstance(args, str | bytes) else args
+    if not isinstance(sent, Mapping):
+        raise InvalidArgumentError("arguments", sent, "an object")
+    return sent
 
 
 def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
@@ -85,9 +108,26 @@ def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
     )
 
 
-def _ancestors(ledger: Ledger, invocation: Invocation) -> set[str]:
-    """The runs that led to the invocation's, as far as they are known."""
+def _placed(ledger: Ledger, invocation: Invocation, *, is_known: bool) -> Invocation:
+    """The invocation in the dispatch tree that the audit knows its run, or else its caller's, to be in."""
+    known = invocation.run_id if is_known else invocation.parent_run_id
+    if invocation.root_run_id is not None or known is None:
+        return invocation
+    return invocation.model_copy(update={"root_run_id": ledger.runs.root_of(known)})
+
+
+def ancestors(ledger: Ledger, invocation: Invocation) -> set[str]:
+    """The runs that led to the invocation's: as the audit knows them, or the one that its host names."""
+    known, parent = _chain(ledger, invocation.run_id), invocation.parent_run_id
+    if known or parent is None:
+        return known
+    return {parent} | _chain(ledger, parent)
+
+
+def _chain(ledger: Ledger, run_id: str | None) -> set[str]:
+    if run_id is None:
+        return set()
     try:
-        return {run.id for run in ledger.runs.parent_chain(invocation.run_id or "")}
-    except (RunNotFoundError, InvalidArgumentError):  # a host that does not audit
+        return {run.id for run in ledger.runs.parent_chain(run_id)}
+    except RunNotFoundError:  # a host that does not audit
         return set()

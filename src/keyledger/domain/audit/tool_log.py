@@ -11,7 +11,7 @@ from keyledger.domain.audit.failures import Failures, why
 from keyledger.domain.audit.records import RunLog
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError
 from keyledger.domain.ports import JSONCodec
-from keyledger.domain.values import JSONValue
+from keyledger.domain.values import JSONValue, is_utf8
 
 Payload = dict[str, JSONValue]
 
@@ -48,10 +48,11 @@ class ToolLog:
             self._failed(run_id, error)
             return False
 
-    def begin_call(self, run_id: str, tool: str, args: Mapping[str, Any]) -> Payload:
+    def begin_call(self, run_id: str, tool: object, args: Any) -> Payload:  # noqa: ANN401 - whatever was sent
         """Log a call that begins; what :meth:`end_call` is to be given of it."""
-        of: Payload = {"tool": tool}
-        line = self._append(run_id, "tool_call", of | {"args": dict(args)}, of)
+        of: Payload = {"tool": tool if isinstance(tool, str) and is_utf8(tool) else repr(tool)}
+        sent = dict(args) if isinstance(args, Mapping) else args
+        line = self._append(run_id, "tool_call", of | {"args": sent}, of)
         return of if line is None else of | {"call": line.sequence}
 
     def end_call(self, run_id: str, of: Payload, said: Payload) -> None:
