@@ -44,4 +44,35 @@ def _forget_power_cuts(url: str) -> None:
 @pytest.fixture
 def schema() -> str:
     """The name of a PostgreSQL schema that no other test uses."""
+    return _new_schema()
+
+
+def _new_schema() -> str:
     return f"test_{os.getpid()}_{next(_schemas)}"
+
+
+@pytest.fixture(scope="session")
+def kept_schemas() -> list[str]:
+    """The schema that the tests of this process empty and use in turn: the last of the list."""
+    return [_new_schema()]
+
+
+@pytest.fixture
+def empty_schema(postgres_url: str, kept_schemas: list[str]) -> str:
+    """A schema with no rows in its tables, where it has any: emptied in a hundredth of the time of a new one.
+
+    For tests that leave the tables as they are. Where somebody still holds a row, a new one takes its place.
+    """
+    import psycopg  # noqa: PLC0415 - only where it is needed
+
+    name = kept_schemas[-1]
+    with psycopg.connect(postgres_url, autocommit=True, options="-c lock_timeout=1000") as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (name,)).fetchall()
+        emptied = sorted(table for (table,) in tables if table != "keyledger_schema")
+        try:
+            with connection.transaction():
+                for table in emptied:
+                    connection.execute(f'DELETE FROM "{name}"."{table}"')
+        except psycopg.errors.LockNotAvailable:
+            kept_schemas.append(_new_schema())
+    return kept_schemas[-1]

@@ -54,5 +54,5 @@ class TestAsyncSQLite(_Durable):
 
 class TestAsyncPostgres(_Durable):
     @pytest.fixture
-    def options(self, postgres_url: str, schema: str) -> dict[str, Any]:
-        return {"url": postgres_url, "schema": schema}
+    def options(self, postgres_url: str, empty_schema: str) -> dict[str, Any]:
+        return {"url": postgres_url, "schema": empty_schema}

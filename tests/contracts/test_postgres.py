@@ -9,5 +9,5 @@ from keyledger.adapters.conformance.contract import LedgerContract
 
 class TestPostgres(LedgerContract):
     @pytest.fixture
-    def reopen(self, postgres_url: str, schema: str) -> Callable[..., keyledger.Ledger]:
-        return partial(keyledger.open, postgres_url, schema=schema)
+    def reopen(self, postgres_url: str, empty_schema: str) -> Callable[..., keyledger.Ledger]:
+        return partial(keyledger.open, postgres_url, schema=empty_schema)
