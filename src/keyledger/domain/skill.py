@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar, NamedTuple, TypeAlias, assert_never
+from typing import ClassVar, Literal, NamedTuple, TypeAlias, assert_never
 
-from keyledger.domain.errors import RevisionConflictError, SkillNotFoundError
+from keyledger.domain.errors import KeyledgerError, RevisionConflictError, SkillNotFoundError, UnreadableError
 from keyledger.domain.event import Event, UTCDatetime
 from keyledger.domain.skills.definition import Skill
 from keyledger.domain.skills.options import ValidateOptions
@@ -71,7 +71,10 @@ SkillEvent: TypeAlias = SkillSaved | SkillQuotaGranted | ExtendedBoundsGranted |
 EVENT_TYPES: tuple[type[SkillEvent], ...] = (SkillSaved, SkillQuotaGranted, ExtendedBoundsGranted, SkillArchived)
 
 
-def operation_of(event: SkillEvent) -> str:
+SkillOperation: TypeAlias = Literal["save", "quota", "extended_bounds", "archive"]
+
+
+def operation_of(event: SkillEvent) -> SkillOperation:
     """The word for what an event did, as histories tell it."""
     match event:
         case SkillSaved():
@@ -87,6 +90,14 @@ def operation_of(event: SkillEvent) -> str:
 
 
 # ----------------------------------------------------------------------------------------------- state
+
+
+def skill_in(stream: str, definition: bytes) -> Skill:
+    """The skill that a stored definition is of; UnreadableError if it is of none."""
+    try:
+        return Skill.model_validate_json(definition)
+    except (ValueError, KeyledgerError) as error:
+        raise UnreadableError(f"a definition of {stream!r}", str(error)) from None
 
 
 class Saved(NamedTuple):

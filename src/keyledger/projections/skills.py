@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from keyledger.domain.skill import SkillState
-from keyledger.domain.skills.definition import Skill
+from keyledger.domain.skill import SkillState, skill_in
 from keyledger.domain.skills.ports import SkillRow
 
 
@@ -12,7 +11,7 @@ def project(state: SkillState) -> SkillRow:
     saved, last_recorded_at = state.saved, state.last_recorded_at
     assert saved is not None  # noqa: S101 - every event but the first follows a save
     assert last_recorded_at is not None  # noqa: S101
-    skill = Skill.model_validate_json(saved.definition)
+    skill = skill_in(state.id, saved.definition)
     return SkillRow(
         state.id,
         state.revision,

@@ -30,9 +30,7 @@ class Grants:
     def carry(self, stream: str) -> bool:
         """Carry the last grant to the skill over, unless its partition has had it; whether that was done.
 
-        Raises:
-            ForkIncompleteError: the partition is a fork that is not finished.
-            StorageError: the database is in the way.
+        A partition that is a fork gets it once that is finished, by a later sweep.
         """
         granted = self._skills.load(stream).quota_revision
         partition = partition_stream(skill_of(stream))
@@ -48,15 +46,16 @@ class Grants:
                 return command
             return command._replace(action=ChangeQuota(state.max_bytes))
 
-        return bool(self._writer.execute(partition, command, plan=unless_overtaken).events)
+        with suppress(ForkIncompleteError):
+            return bool(self._writer.execute(partition, command, plan=unless_overtaken).events)
+        return False
 
     def carry_all(self, limit: int) -> int:
         """Carry over what is left to be, up to ``limit`` grants; how many were."""
         done, after, wanted = 0, "", SkillFilter(granted=True)
         while done < limit and (skills := self._skills.list_skills(wanted, after, _PAGE)):
             for skill in skills:
-                with suppress(ForkIncompleteError):  # when the fork is finished
-                    done += done < limit and self.carry(skill.id)
+                done += done < limit and self.carry(skill.id)
             after = skills[-1].id
         return done
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
+from keyledger.domain.skill import SkillOperation
 from keyledger.domain.skills.definition import Skill
 from keyledger.domain.values import JSONValue
 
@@ -43,7 +43,7 @@ class SkillVersion:
     """
 
     revision: int
-    operation: Literal["save", "quota", "extended_bounds", "archive"]
+    operation: SkillOperation
     recorded_at: datetime
     changed_by: str | None
     skill: Skill | None = None
@@ -57,7 +57,7 @@ class SkillDiff:
     """How a skill differs between two of its revisions.
 
     ``patch`` holds the operations (RFC 6902) that make the definition of the one into that of the other; none
-    where only a grant differs. ``versions`` are the changes after the first up to the second, newest first.
+    where only a grant differs.
     """
 
     before: SkillRecord

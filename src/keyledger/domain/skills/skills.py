@@ -26,6 +26,7 @@ from keyledger.domain.skill import (
     SkillState,
     fold,
     operation_of,
+    skill_in,
     skill_of,
     skill_stream,
 )
@@ -33,6 +34,7 @@ from keyledger.domain.skills.definition import Skill
 from keyledger.domain.skills.grants import Grants
 from keyledger.domain.skills.ports import SkillFilter, SkillProjector
 from keyledger.domain.skills.records import SkillDiff, SkillRecord, SkillVersion
+from keyledger.domain.skills.validation import normalised_tag
 from keyledger.domain.skills.writer import SkillWriter
 from keyledger.domain.values import MAX_INTEGER
 
@@ -72,14 +74,13 @@ class Skills:
             RevisionConflictError: ``if_revision`` does not hold.
         """
         arguments.check_revision("if_revision", if_revision)
-        if not isinstance(skill, Skill):
-            skill = Skill.model_validate(skill)
+        written = skill if type(skill) is Skill else Skill.model_validate(_fields_of(skill))
         for field, flag in (("author_is_admin", author_is_admin), ("is_builtin", is_builtin)):
             if type(flag) is not bool:
                 raise InvalidArgumentError(field, flag, "True or False")
         own = self._engine.settings.skill_options
         options = replace(own, author_is_admin=author_is_admin, is_builtin=is_builtin)
-        return self._do(skill_id, Save(skill, options, if_revision), actor)
+        return self._do(skill_id, Save(written, options, if_revision), actor)
 
     def grant_quota(self, skill_id: str, max_bytes: int | None, *, actor: str | None = None) -> SkillRecord:
         """Let the skill's partition use ``max_bytes``, or (None) take that back; it goes before any other quota.
@@ -122,10 +123,7 @@ class Skills:
     def _do(self, skill_id: str, action: SkillAction, actor: str | None) -> SkillRecord:
         arguments.check_actor(actor)
         stream = _stream(skill_id)
-        events = self._writer.execute(stream, action, changed_by=actor)
-        if not events:
-            return self._record(self._storage.load(stream))
-        return self._record(self._state_at(stream, events[-1].originator_version))
+        return _record(self._writer.execute(stream, action, changed_by=actor))
 
     # ------------------------------------------------------------------------------------- reading
 
@@ -144,7 +142,7 @@ class Skills:
         else:
             arguments.check_integer("at", at, 0)
             state = self._state_at(stream, at)
-        return None if state.saved is None else self._record(state)
+        return None if state.saved is None else _record(state)
 
     def list(
         self,
@@ -166,9 +164,9 @@ class Skills:
             raise InvalidArgumentError("include_archived", include_archived, "True or False")
         arguments.check_start("after", after, MAX_ID_BYTES)
         arguments.check_page(limit)
-        wanted = SkillFilter(owner, tag, visibility, include_archived)
+        wanted = SkillFilter(owner, normalised_tag(tag), visibility, include_archived)
         found = self._storage.list_skills(wanted, skill_stream(after), limit + 1)
-        records = tuple(map(self._record, found[:limit]))
+        records = tuple(map(_record, found[:limit]))
         return Page(records, records[-1].id if len(found) > limit else None)
 
     def history(
@@ -181,10 +179,12 @@ class Skills:
         arguments.check_page(limit)
         arguments.check_revision("before", before)
         stream = _stream(skill_id)
-        beyond = self._storage.load(stream).revision + 1
-        beyond = beyond if before is None else min(before, beyond)
-        first = max(1, beyond - limit)
-        events = self._storage.events(stream, first - 1, max(0, beyond - first))
+        head = self._storage.load(stream).revision
+        last = head if before is None else min(before - 1, head)
+        if last < 1:
+            return Page((), None)
+        first = max(1, last - limit + 1)
+        events = self._storage.events(stream, first - 1, last - first + 1)
         return Page(tuple(map(version_of, reversed(events))), first if first > 1 else None)
 
     def diff(self, skill_id: str, before: int | datetime, after: int | datetime | None = None) -> SkillDiff:
@@ -219,23 +219,31 @@ class Skills:
         events = self._storage.events(stream, 0, MAX_INTEGER)
         return fold(SkillState(stream), [event for event in events if event.recorded_at <= instant])
 
-    def _record(self, state: SkillState) -> SkillRecord:
-        saved = state.saved
-        assert saved is not None  # noqa: S101 - asked only of what was saved
-        return SkillRecord(
-            skill_of(state.id),
-            Skill.model_validate_json(saved.definition),
-            state.revision,
-            saved.revision,
-            saved.created_at.astimezone(UTC),
-            saved.saved_at.astimezone(UTC),
-            saved.saved_by,
-            saved.trusted,
-            state.tier,
-            state.extended_bounds,
-            state.max_bytes,
-            state.archived,
-        )
+
+def _record(state: SkillState) -> SkillRecord:
+    saved = state.saved
+    assert saved is not None  # noqa: S101 - asked only of what was saved
+    return SkillRecord(
+        skill_of(state.id),
+        skill_in(state.id, saved.definition),
+        state.revision,
+        saved.revision,
+        saved.created_at.astimezone(UTC),
+        saved.saved_at.astimezone(UTC),
+        saved.saved_by,
+        saved.trusted,
+        state.tier,
+        state.extended_bounds,
+        state.max_bytes,
+        state.archived,
+    )
+
+
+def _fields_of(given: object) -> dict[Any, Any]:
+    """What a host sends, also if that is a Skill of a kind of its own, whose fields we may not know."""
+    if not isinstance(given, Mapping | Skill):
+        raise InvalidArgumentError("skill", given, "a Skill, or a mapping of its fields")
+    return dict(given)
 
 
 def _stream(skill_id: str) -> str:
@@ -251,7 +259,7 @@ def version_of(event: SkillEvent) -> SkillVersion:
         operation_of(event),
         event.recorded_at.astimezone(UTC),
         event.changed_by,
-        Skill.model_validate_json(saved.definition) if saved else None,
+        skill_in(event.originator_id, saved.definition) if saved else None,
         saved.trusted if saved else None,
         event.max_bytes if isinstance(event, SkillQuotaGranted) else None,
         event.granted if isinstance(event, ExtendedBoundsGranted) else None,
