@@ -39,6 +39,9 @@ class StrictModel(BaseModel):
     where: ClassVar[str] = ""
     """What stands before a field's name in errors, as ``invocation.``"""
 
+    whole: ClassVar[str] = "arguments"
+    """What the model is called in errors where nothing stands before its fields."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _in_domain_terms(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -54,7 +57,7 @@ class StrictModel(BaseModel):
 
     @classmethod
     def _translated(cls, error: ErrorDetails) -> InvalidArgumentError:
-        field = cls.where + _path(error["loc"]) if error["loc"] else cls.where.rstrip(".") or "arguments"
+        field = cls.where + _path(error["loc"]) if error["loc"] else cls.where.rstrip(".") or cls.whole
         match error["type"]:
             case "missing":
                 return RequiredFieldError(field)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from keyledger.domain.scope import MAX_ID_BYTES
 from keyledger.domain.skills.options import ValidateOptions
-from keyledger.domain.skills.validation import check_skill, normalised_tag
+from keyledger.domain.skills.validation import check_size, check_skill, normalised_tag
 from keyledger.domain.strict import StrictModel
 from keyledger.domain.values import MAX_INTEGER, MIN_INTEGER, is_utf8
 
@@ -19,6 +20,12 @@ _Any = TypeVar("_Any")
 def _storable(text: str) -> str:
     if "\0" in text or not is_utf8(text):
         raise PydanticCustomError("text", "text without NUL and lone surrogates")
+    return text
+
+
+def _name(text: str) -> str:
+    if len(text.encode()) > MAX_ID_BYTES:
+        raise PydanticCustomError("name", f"at most {MAX_ID_BYTES} UTF-8 bytes")
     return text
 
 
@@ -41,6 +48,7 @@ def _seconds(given: Any) -> int | float:  # noqa: ANN401 - what a host sends
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[Text, AfterValidator(_name)]
 Many = Annotated[tuple[_Any, ...], BeforeValidator(_tuple)]
 Count = Annotated[int, AfterValidator(_integer)]
 Seconds = Annotated[int | float, PlainValidator(_seconds)]
@@ -49,12 +57,16 @@ Seconds = Annotated[int | float, PlainValidator(_seconds)]
 class OutputTarget(StrictModel):
     """Where a skill's answer goes: a ``kind`` of place, and which of that kind ``target`` is."""
 
+    whole: ClassVar[str] = "output_target"
+
     kind: Text = "reply"
     target: Text = ""
 
 
 class InputParameter(StrictModel):
     """One input of a skill: its ``name``, its JSON ``type``, what it is for, and whether it must be given."""
+
+    whole: ClassVar[str] = "parameter"
 
     name: Text
     type: Text = "string"
@@ -75,10 +87,11 @@ class Skill(StrictModel):
     """
 
     model_config = ConfigDict(protected_namespaces=())
+    whole: ClassVar[str] = "skill"
 
     name: Text = ""
     description: Text = ""
-    owner: Text = ""
+    owner: Name = ""
     system_prompt: Text = ""
     model_tier: Text = "standard"
     schedule: Text = ""
@@ -100,11 +113,12 @@ class Skill(StrictModel):
         """The skill as it would be saved: schedule and tags trimmed, tags also in lower case, none blank or twice.
 
         Raises:
-            InvalidArgumentError: for the first rule that is broken, in the order of the fields above: ``field``,
-                ``got`` and ``allowed`` say which, what came and what would do.
+            InvalidArgumentError: for the first rule that is broken, in the order of the fields above, and last for
+                its size; ``field``, ``got`` and ``allowed`` say which, what came and what would do.
         """
-        skill = type(self).model_validate(dict(self))
+        skill = type(self).model_validate(dict(self))  # model_copy checks nothing
         check_skill(skill, options)
-        tags = dict.fromkeys(map(normalised_tag, skill.tags))
-        tags.pop("", None)
-        return skill.model_copy(update={"schedule": skill.schedule.strip(), "tags": tuple(tags)})
+        tags = filter(None, dict.fromkeys(map(normalised_tag, skill.tags)))
+        saved = skill.model_copy(update={"schedule": skill.schedule.strip(), "tags": tuple(tags)})
+        check_size(saved)
+        return saved

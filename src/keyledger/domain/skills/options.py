@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from sys import float_info
 from typing import NamedTuple
 
 from keyledger.domain.arguments import check_integer
 from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.scope import MAX_ID_BYTES, check_text
 
 MIN_INTERVAL_MINUTES = 30
 
@@ -36,8 +37,8 @@ class ValidateOptions:
     ``author_is_admin`` and ``is_builtin`` let a skill pass the ceilings and caps of its budgets;
     ``extended_bounds`` is what an admin granted to it. ``model_tiers``, ``output_kinds``, ``input_types`` and
     ``visibilities`` are words beside keyledger's own. ``is_model_tier`` decides alone, where it is given, what a
-    model tier is; ``channel_filters`` are the filters that are registered, None for those that cannot be known.
-    The smallest gap of schedules is in minutes, ``…_max_runtime`` in seconds.
+    model tier is. ``channel_filters`` are those that are registered; with None they are not checked. The numbers
+    are the smallest gap of schedules in minutes, and the caps of the two tiers, ``…_max_runtime`` in seconds.
 
     Raises:
         InvalidArgumentError: an option is not of its form; the error names it.
@@ -125,10 +126,11 @@ def _check_seconds(field: str, value: object) -> None:
 
 
 def _words(field: str, given: object) -> tuple[str, ...]:
-    words = () if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
-    if not isinstance(given, list | tuple) or not all(type(word) is str and word.strip() for word in words):
-        raise InvalidArgumentError(field, given, "names that are not blank, as a list or tuple")
-    return words
+    if not isinstance(given, list | tuple) or not all(isinstance(word, str) and word.strip() for word in given):
+        raise InvalidArgumentError(field, given, "a list or tuple of words that are not blank")
+    for index, word in enumerate(given):
+        check_text(f"{field}[{index}]", word, MAX_ID_BYTES)
+    return tuple(given)
 
 
 def _is_registry(given: object) -> bool:

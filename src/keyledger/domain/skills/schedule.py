@@ -21,6 +21,9 @@ from keyledger.domain.errors import InvalidArgumentError
 
 SHORTHANDS = {"daily": "0 0 * * *", "weekly": "0 0 * * 0"}
 
+MAX_SCHEDULE_LENGTH = 512
+"""In characters: a cron expression that lists every minute, hour, day, month and weekday has 356."""
+
 _FIELDS = 5
 _MINUTES_OF_DAY = 24 * 60
 _CALENDAR = range(2000, 2800)
@@ -43,18 +46,18 @@ def smallest_gap(schedule: str) -> int:
 
 def _parsed(schedule: str) -> CronSim:
     expression = SHORTHANDS.get(schedule.lower(), schedule)
-    if len(expression.split()) != _FIELDS:
-        _refuse(schedule, "this one is none of these")
+    if len(schedule) > MAX_SCHEDULE_LENGTH:
+        raise InvalidArgumentError("schedule", schedule, f"at most {MAX_SCHEDULE_LENGTH} characters")
+    if (fields := len(expression.split())) != _FIELDS:
+        _refuse(schedule, f"this one has {fields} of them")
     try:
         return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        _refuse(schedule, str(error))
-    except ValueError:  # a number of thousands of digits
-        _refuse(schedule, "a number is too long")
+        _refuse(schedule, str(error).lower())
 
 
 def _refuse(schedule: str, why: str) -> NoReturn:
-    allowed = f"daily, weekly, or a cron expression of {_FIELDS} fields, in UTC ({why})"
+    allowed = f"daily, weekly, or a cron expression, in UTC, of {_FIELDS} fields: {why}"
     raise InvalidArgumentError("schedule", schedule, allowed) from None
 
 
@@ -69,17 +72,20 @@ def _fewest_days_between(cron: CronSim) -> int | None:
 
 
 def _matching_days(cron: CronSim) -> Iterator[int]:
-    """The days that match, by their ordinals.
+    """The days that match, by their ordinals, as far as the gaps between them can be small.
 
-    Which days of a year do depends on its length and its first weekday alone: 14 years stand for all.
+    Which days of a year match depends on its length and its first weekday alone. So 14 years are looked at whole;
+    of the others, which repeat them, only the first and last day that match, for the gaps around new year.
     """
-    known: dict[tuple[bool, int], list[int]] = {}
+    ends: dict[tuple[bool, int], list[int]] = {}
     for year in _CALENDAR:
         new_year = date(year, 1, 1)
         kind = isleap(year), new_year.weekday()
-        if kind not in known:
-            known[kind] = [since for since in range(365 + isleap(year)) if _matches(cron, new_year, since)]
-        yield from (new_year.toordinal() + since for since in known[kind])
+        days = ends.get(kind)
+        if days is None:
+            days = [since for since in range(365 + isleap(year)) if _matches(cron, new_year, since)]
+            ends[kind] = sorted({*days[:1], *days[-1:]})
+        yield from (new_year.toordinal() + since for since in days)
 
 
 def _matches(cron: CronSim, new_year: date, since: int) -> bool:

@@ -26,7 +26,9 @@ MAX_SKILL_BYTES = 65_536
 
 
 def check_skill(skill: Skill, options: ValidateOptions) -> None:
-    """Raise InvalidArgumentError for the first rule that ``skill`` breaks."""
+    """Raise InvalidArgumentError for the first rule that ``skill`` breaks, but for the one on its size."""
+    if not isinstance(options, ValidateOptions):
+        raise InvalidArgumentError("options", options, "ValidateOptions")
     _check_not_blank("name", skill.name)
     _check_not_blank("system_prompt", skill.system_prompt)
     _check_model_tier(skill.model_tier, options)
@@ -39,7 +41,6 @@ def check_skill(skill: Skill, options: ValidateOptions) -> None:
     _check_tags(skill.tags)
     _check_visibility(skill, options)
     _check_chatbot(skill, options)
-    _check_size(skill)
 
 
 def normalised_tag(tag: str) -> str:
@@ -66,20 +67,18 @@ _LONGEST_SHOWN = 80
 
 def _check_model_tier(spec: str, options: ValidateOptions) -> None:
     tiers = (*MODEL_TIERS, *options.model_tiers)
-    if options.is_model_tier is not None:
-        known = options.is_model_tier(spec)
-    else:
-        known = spec in tiers or _is_tier_with_reasoning(spec, tiers) or _PROVIDER_AND_MODEL.fullmatch(spec)
-    if not known:
+    is_known = options.is_model_tier or (lambda spec: _is_model_tier(spec, tiers))
+    if not is_known(spec):
         error = InvalidArgumentError("model_tier", spec, f"{', '.join(tiers)}, or provider/model")
         shown = json.dumps(spec[:_LONGEST_SHOWN], ensure_ascii=False)
         error.args = (f"unknown model tier {shown} (expected a tier alias or provider/model)",)
         raise error
 
 
-def _is_tier_with_reasoning(spec: str, tiers: Sequence[str]) -> bool:
+def _is_model_tier(spec: str, tiers: Sequence[str]) -> bool:
     tier, _, reasoning = spec.rpartition(":")
-    return tier in tiers and _REASONING.fullmatch(reasoning) is not None
+    is_tier = spec in tiers or (tier in tiers and _REASONING.fullmatch(reasoning) is not None)
+    return is_tier or _PROVIDER_AND_MODEL.fullmatch(spec) is not None
 
 
 def _check_schedule(schedule: str, options: ValidateOptions) -> None:
@@ -95,16 +94,20 @@ def _check_schedule(schedule: str, options: ValidateOptions) -> None:
 
 
 def _check_bounds(skill: Skill, options: ValidateOptions) -> None:
-    ceiling = None if options.is_trusted else MAX_ITERATIONS
-    _check_bound("max_iterations", skill.max_iterations, 1, ceiling)
+    _check_bound("max_iterations", skill.max_iterations, 1, None if options.is_trusted else MAX_ITERATIONS)
     _check_bound("max_tool_calls", skill.max_tool_calls, 1, None)
     _check_bound("max_runtime", skill.max_runtime, MIN_RUNTIME, None if options.is_trusted else MAX_RUNTIME)
 
 
 def _check_bound(field: str, asked: float, least: int, ceiling: int | None) -> None:
+    """0 passes: it is the executor's default. ``asked`` and the bounds are seconds for ``max_runtime``."""
     if asked and (asked < least or (ceiling is not None and asked > ceiling)):
-        most = f" to {ceiling}" if ceiling is not None else " or more"
-        raise InvalidArgumentError(field, asked, f"{least}{most}, or 0 for the executor's default")
+        span = f"at least {least}" if ceiling is None else f"{least} to {ceiling}"
+        raise InvalidArgumentError(field, asked, f"{span}{_unit(field)}, or 0 for the executor's default")
+
+
+def _unit(field: str) -> str:
+    return " seconds" if field == "max_runtime" else ""
 
 
 def _check_caps(skill: Skill, options: ValidateOptions) -> None:
@@ -115,7 +118,9 @@ def _check_caps(skill: Skill, options: ValidateOptions) -> None:
         asked = getattr(skill, field)
         if asked > cap:
             hint = "; ask an admin to grant extended_bounds for higher" if higher > cap else ""
-            raise InvalidArgumentError(field, asked, f"at most {cap}, the cap of the {options.tier} tier{hint}")
+            raise InvalidArgumentError(
+                field, asked, f"at most {cap}{_unit(field)}, the cap of the {options.tier} tier{hint}"
+            )
 
 
 # ---------------------------------------------------------------------------------------------- content
@@ -149,9 +154,7 @@ def _check_tags(tags: Sequence[str]) -> None:
     for index, tag in enumerate(tags):
         size = len(normalised_tag(tag).encode())
         if size > MAX_TAG_BYTES:
-            raise InvalidArgumentError(
-                f"tags[{index}]", tag, f"at most {MAX_TAG_BYTES} bytes of UTF-8, not {size}"
-            )
+            raise InvalidArgumentError(f"tags[{index}]", tag, f"at most {MAX_TAG_BYTES} UTF-8 bytes, not {size}")
 
 
 def _check_visibility(skill: Skill, options: ValidateOptions) -> None:
@@ -166,14 +169,13 @@ def _check_chatbot(skill: Skill, options: ValidateOptions) -> None:
     for field in ("chatbot_tool_name", "chatbot_tool_description", "chatbot_channel_filter"):
         if not getattr(skill, field).strip():
             raise InvalidArgumentError(field, getattr(skill, field), "text, where expose_as_chatbot_tool is true")
-    registered = options.channel_filters
-    if registered is not None and skill.chatbot_channel_filter not in registered:
-        raise InvalidArgumentError(
-            "chatbot_channel_filter", skill.chatbot_channel_filter, "one that is registered"
-        )
+    wanted, registered = skill.chatbot_channel_filter, options.channel_filters
+    if registered is not None and wanted not in registered:
+        raise InvalidArgumentError("chatbot_channel_filter", wanted, "a filter that is registered")
 
 
-def _check_size(skill: Skill) -> None:
+def check_size(skill: Skill) -> None:
+    """Raise InvalidArgumentError if ``skill``, as it would be saved, is longer than a skill may be."""
     size = len(skill.model_dump_json().encode())
     if size > MAX_SKILL_BYTES:
         raise InvalidArgumentError("skill", size, f"at most {MAX_SKILL_BYTES} bytes of JSON in all")
