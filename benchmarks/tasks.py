@@ -93,7 +93,7 @@ class Way:
 
 @asynccontextmanager
 async def _awaited(work: Work, place: Place) -> AsyncIterator[Call]:
-    async with keyledger.open_async(place.url, quota=None, pool_size=CONNECTIONS) as ledger:
+    async with keyledger.open_async(place.url, quota=None, max_overflow=CONNECTIONS) as ledger:
         kvs = work.handles(ledger.partition)
         some = values()
         if work.writes:
@@ -106,7 +106,7 @@ async def _awaited(work: Work, place: Place) -> AsyncIterator[Call]:
 async def _threaded(work: Work, place: Place, threads: int = CONNECTIONS) -> AsyncIterator[Call]:
     loop = asyncio.get_running_loop()
     with (
-        keyledger.open(place.url, quota=None, pool_size=CONNECTIONS) as ledger,
+        keyledger.open(place.url, quota=None, max_overflow=CONNECTIONS) as ledger,
         ThreadPoolExecutor(threads) as pool,
     ):
         kvs = work.handles(ledger.partition)

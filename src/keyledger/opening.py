@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
 from weakref import WeakSet
 
 from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.adapters.otel.detection import detected
+from keyledger.adapters.registry import StorageOptions, open_storage
 from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.telemetry import Telemetry
 from keyledger.domain.engine import Engine, Redact, Settings
-from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
+from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock, JSONCodec
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
@@ -31,6 +29,7 @@ from keyledger.projections import inline, run_audit, skills
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher, Compressor
+    from psycopg_pool import ConnectionPool
 
     from keyledger.domain.audit.follower_ports import FollowerStore, Progress
     from keyledger.domain.invocation import Invocation
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "sqlite:///keyledger.db"
 DEFAULT_LOCK_TIMEOUT = 5.0
+DEFAULT_MAX_OVERFLOW = 10
+DEFAULT_POOL_TIMEOUT = 10.0
 
 
 def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all optional
@@ -53,7 +54,10 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     create: bool = True,
     synchronous: Literal["FULL", "NORMAL"] = "FULL",
     schema: str = "public",
-    pool_size: int = 10,
+    pool_size: int = 0,
+    max_overflow: int = DEFAULT_MAX_OVERFLOW,
+    pool_timeout: float = DEFAULT_POOL_TIMEOUT,
+    pool: ConnectionPool[Any] | None = None,
     skill_options: ValidateOptions | None = None,
     tier_quotas: Mapping[str, int] | None = None,
     redact: Redact | None = None,
@@ -66,8 +70,8 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     """Open a ledger, creating or migrating its tables where needed; use it as a context manager.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://user@host/db`` or
-            ``memory://``.
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://user@host/db``,
+            ``memory://``, or one of an adapter that is registered or installed.
         quota: bytes that a partition's live values may use, unless it has a quota of its own; None is no
             quota.
         global_quota: bytes that all partitions together may use; None is no quota. Every process that
@@ -82,7 +86,11 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
             may lose the last commits then.
         schema: PostgreSQL only: the schema that holds the tables, created where missing; the URL may name it
             too, as ``?schema=name``.
-        pool_size: PostgreSQL only: the most connections that this ledger opens.
+        pool_size: PostgreSQL only: connections that are opened with the ledger and kept.
+        max_overflow: PostgreSQL only: how many more there may be, opened as they are needed.
+        pool_timeout: PostgreSQL only: seconds that a call waits for a connection that is not in use.
+        pool: PostgreSQL only: a host's ``psycopg_pool.ConnectionPool``, to borrow connections from in place of
+            opening any. It must be open, and stays the host's to close. Of the URL only the schema is used.
         skill_options: how skills are judged when they are saved; by default by keyledger's own rules.
         tier_quotas: bytes that the partition of a skill of the ``default`` or ``extended`` tier may use, unless
             more was granted to it; of a tier that is left out ``quota``. Each write then looks the skill up.
@@ -103,19 +111,17 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     """
     arguments.check_seconds("lock_timeout", lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
-    arguments.check_integer("pool_size", pool_size, 1)
+    arguments.check_integer("pool_size", pool_size, 0)
+    arguments.check_integer("max_overflow", max_overflow, 0 if pool_size else 1)
+    arguments.check_seconds("pool_timeout", pool_timeout)
     check_text("schema", schema, MAX_ID_BYTES)
     if synchronous not in {"FULL", "NORMAL"}:
         raise InvalidArgumentError("synchronous", synchronous, "FULL or NORMAL")
-    options: dict[str, Any] = {
-        "lock_timeout": lock_timeout,
-        "create": create,
-        "synchronous": synchronous,
-        "schema": schema,
-        "pool_size": pool_size,
-    }
+    options = StorageOptions(
+        mapper, lock_timeout, create, synchronous, schema, pool_size, max_overflow, pool_timeout, pool
+    )
     return ledger_on(
-        lambda: _storage(url, mapper, options),
+        lambda: open_storage(url, options),
         quota=quota,
         global_quota=global_quota,
         max_value_bytes=max_value_bytes,
@@ -230,62 +236,6 @@ def follower(
         raise NotConfiguredError("only ledgers on SQLite or PostgreSQL can be followed into a table")
     return Follower(store(into), clock or SystemClock(), progress)
 
-
-_URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
-
-
-def _storage(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
-    scheme = url.partition(":")[0] if isinstance(url, str) and "\0" not in url else ""
-    store = _STORES.get(scheme)
-    if store is None:
-        raise InvalidArgumentError("url", scheme or url, _URLS)  # never the whole: it may hold a password
-    return store(url, mapper, options)
-
-
-def _memory(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:  # noqa: ARG001
-    from keyledger.adapters.memory.storage import MemoryStorage
-
-    return MemoryStorage(mapper)
-
-
-def _sqlite(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
-    from keyledger.adapters.sqlite.storage import SQLiteStorage
-
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path or ":memory:" in path or "?" in path:
-        raise InvalidArgumentError("url", url, _URLS)
-    if not options["create"] and not Path(path).exists():
-        raise StorageUnavailableError(f"there is no ledger at {path!r}; a first write makes one")
-    return SQLiteStorage(path, mapper, lock_timeout=options["lock_timeout"], synchronous=options["synchronous"])
-
-
-def _postgres(url: str, mapper: EventMapper, options: dict[str, Any]) -> LedgerStorage:
-    try:
-        from keyledger.adapters.postgres.storage import PostgresStorage
-    except ImportError as error:
-        raise NotConfiguredError(
-            f"{url.partition(':')[0]}: needs the extra that brings psycopg: pip install 'keyledger[postgres]'"
-        ) from error
-    named = _SCHEMA.search(url)
-    return PostgresStorage(
-        _SCHEMA.sub(r"\1", url.replace("postgresql+psycopg:", "postgresql:", 1)).rstrip("?&"),
-        mapper,
-        schema=unquote(named[2]) if named else options["schema"],
-        pool_size=options["pool_size"],
-        lock_timeout=options["lock_timeout"],
-        create=options["create"],
-    )
-
-
-_SCHEMA = re.compile(r"([?&])schema=([^&]*)&?")
-
-_STORES: dict[str, Callable[[str, EventMapper, dict[str, Any]], LedgerStorage]] = {
-    "memory": _memory,
-    "sqlite": _sqlite,
-    "postgresql": _postgres,
-    "postgres": _postgres,
-    "postgresql+psycopg": _postgres,
-}
 
 _open_ledgers: WeakSet[Ledger] = WeakSet()
 

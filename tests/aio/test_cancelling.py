@@ -187,7 +187,7 @@ async def test_a_retry_of_a_cancelled_write_learns_what_became_of_it(
 
 @in_loop
 async def test_a_cancelled_read_is_let_go_begun_or_not(opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opening(pool_size=1) as ledger:
+    async with opening(max_overflow=1) as ledger:
         kv, usage, reached, go_on = ledger.partition("p"), ledger.storage.usage, Event(), Event()
 
         def held(*arguments: Any) -> UsageRow:

@@ -16,6 +16,7 @@ import pytest
 import keyledger
 from keyledger.adapters.aio.notice import Notice
 from keyledger.adapters.aio.opening import Opening
+from keyledger.adapters.postgres.connections import OwnConnections
 from keyledger.adapters.postgres.storage import PostgresStorage
 from keyledger.domain.ports import Commit, ReadEntry
 from tests.aio.running import in_loop, lined_up, threads_of_ledgers, turns
@@ -119,7 +120,7 @@ async def test_a_scan_is_read_in_threads_and_can_be_left(opening: Open, monkeypa
 async def test_partitions_do_not_wait_for_one_that_is_held(options: Options) -> None:
     """However many tasks wait in one lane, they hold one thread."""
     other = await asyncio.to_thread(keyledger.open, **options)
-    async with keyledger.open_async(**options, pool_size=2, lock_timeout=60) as ledger:
+    async with keyledger.open_async(**options, max_overflow=2, lock_timeout=60) as ledger:
         slow, quick = ledger.partition("slow"), ledger.partition("quick")
         await slow.set("a", 1)
         with other.storage.exclusive("partition:slow") as session:
@@ -137,14 +138,15 @@ async def test_partitions_do_not_wait_for_one_that_is_held(options: Options) -> 
 async def test_a_thousand_tasks_share_few_threads_and_connections(
     opening: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opening(pool_size=3) as ledger:
+    async with opening(max_overflow=3) as ledger:
         before, threads, connections = threads_of_ledgers(), set[threading.Thread](), set[int]()
         commit = ledger.storage.commit
 
         def counted(what: Commit) -> None:
             threads.update(threads_of_ledgers() - before)
             if isinstance(ledger.storage, PostgresStorage):
-                connections.add(ledger.storage.datastore.pool.get_stats()["pool_size"])
+                assert isinstance(ledger.storage.datastore.connections, OwnConnections)
+                connections.add(ledger.storage.datastore.connections.pool.get_stats()["pool_size"])
             commit(what)
 
         monkeypatch.setattr(ledger.storage, "commit", counted)
@@ -166,7 +168,7 @@ async def test_what_takes_long_does_not_keep_from_running_what_it_waits_for(
     opening: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An import waits in the lane of a write whose turn to lead comes after it."""
-    async with opening(pool_size=1) as ledger:
+    async with opening(max_overflow=1) as ledger:
         kv, go_on, read = ledger.partition("p"), threading.Event(), ledger.storage.read_entry
 
         def held(stream: str, scope: str, key: str) -> ReadEntry | None:

@@ -33,7 +33,7 @@ async def test_it_is_awaited_or_entered_or_both(opening: Open) -> None:
     await ledger.close()
 
 
-@pytest.mark.parametrize("options", [{"url": "redis://h"}, {"pool_size": 0}, {"quota": -1}, {"schema": ""}])
+@pytest.mark.parametrize("options", [{"url": "redis://h"}, {"max_overflow": 0}, {"quota": -1}, {"schema": ""}])
 def test_what_open_refuses_is_refused_and_leaves_no_thread(options: dict[str, Any], tmp_path: Path) -> None:
     before = set(threading.enumerate())
 

@@ -57,7 +57,7 @@ async def test_nothing_is_written_to_a_view(opening: Open) -> None:
 
 @in_loop
 async def test_other_reads_go_on_while_a_predicate_thinks(opening: Open) -> None:
-    async with opening(pool_size=1) as ledger:
+    async with opening(max_overflow=1) as ledger:
         kv = ledger.partition("p")
         await kv.set("n", 1)
         asked, go_on = Event(), Event()
@@ -78,7 +78,7 @@ async def test_other_reads_go_on_while_a_predicate_thinks(opening: Open) -> None
 
 @in_loop
 async def test_a_predicate_may_read_the_view_that_it_is_asked_about(opening: Open) -> None:
-    async with opening(pool_size=1) as ledger:
+    async with opening(max_overflow=1) as ledger:
         kv = ledger.partition("p")
         for name in "abcde":
             await kv.set(name, 1)

@@ -39,7 +39,7 @@ async def test_changes_come_as_they_are_written(opening: Open) -> None:
 
 @in_loop
 async def test_many_wait_for_what_few_threads_read(opening: Open) -> None:
-    async with opening(pool_size=2) as ledger:
+    async with opening(max_overflow=2) as ledger:
         kv = ledger.partition("p")
         before = threads_of_ledgers()
         watches = [kv.watch(after=0) for _ in range(100)]

@@ -297,7 +297,7 @@ def test_every_error_is_in_the_reference_with_its_code_and_attributes(error: typ
 CONSTANT = re.compile(r"^\| `(?P<name>[a-z][\w.]*\.[A-Z_]+)` \| (?P<value>-?[\d,.]+) ", re.MULTILINE)
 HOME_OF_LIMITS = (
     "keyledger.opening",
-    "keyledger.adapters.postgres.datastore",
+    "keyledger.adapters.postgres.connections",
     "keyledger.adapters.postgres.wakes",
     "keyledger.adapters.sqlite.wakes",
     "keyledger.adapters.wakes",

@@ -40,7 +40,7 @@ def test_a_lost_acknowledgement_does_not_write_twice(postgres_url: str, schema: 
 
 def test_a_connection_that_broke_before_the_write_is_replaced(postgres_url: str, schema: str) -> None:
     with (
-        keyledger.open(postgres_url, schema=schema, pool_size=2) as ledger,
+        keyledger.open(postgres_url, schema=schema, max_overflow=2) as ledger,
         psycopg.connect(postgres_url, autocommit=True) as admin,
     ):
         kv = ledger.partition("p")
@@ -100,7 +100,7 @@ def test_close_finishes_what_was_begun(reopen: Callable[..., keyledger.Ledger]) 
 
 
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyledger.adapters.postgres.datastore.CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr("keyledger.adapters.postgres.connections.CONNECT_TIMEOUT", 0.5)
     with pytest.raises(keyledger.StorageUnavailableError):
         keyledger.open(f"postgresql://nobody@/none?host={tmp_path}")
 

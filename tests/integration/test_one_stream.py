@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 
 import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
-from keyledger.adapters.postgres.datastore import Datastore
+from keyledger.adapters.postgres.connections import OwnConnections
 from keyledger.adapters.postgres.storage import PostgresStorage
 from keyledger.domain.audit.records import RunInfo, RunLog, RunStats
 from keyledger.domain.run import Purge, RecordReads, run_stream
@@ -58,13 +58,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
                 return pgconn.backend_pid, pgconn.exec_(b"SELECT now()").get_value(0, 0)
             return next(alone)
 
-    configure = Datastore._configure
+    configure = OwnConnections._configure
 
-    def recording(datastore: Datastore, connection: psycopg.Connection[Any]) -> None:
-        configure(datastore, connection)
+    def recording(connections: OwnConnections, connection: psycopg.Connection[Any]) -> None:
+        configure(connections, connection)
         connection.cursor_factory = RecordingCursor
 
-    monkeypatch.setattr(Datastore, "_configure", recording)
+    monkeypatch.setattr(OwnConnections, "_configure", recording)
     return recorded
 
 

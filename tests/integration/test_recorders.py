@@ -17,6 +17,7 @@ from eventsourcing.tests.persistence import AggregateRecorderTestCase, Applicati
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.memory.storage import MemoryStorage
+from keyledger.adapters.postgres.connections import OwnConnections, PoolSize
 from keyledger.adapters.postgres.storage import PostgresStorage
 from keyledger.adapters.sqlite.storage import SQLiteStorage
 
@@ -78,8 +79,8 @@ class Postgres:
         self.url, self.schema = postgres_url, schema
 
     def recorder(self) -> ApplicationRecorder:
-        storage = PostgresStorage(self.url, EventMapper(), schema=self.schema, pool_size=10, lock_timeout=5.0)
-        return storage.recorder
+        connections = OwnConnections(self.url, self.schema, PoolSize(0, 10, 10.0), lock_timeout=5.0)
+        return PostgresStorage(connections, EventMapper(), schema=self.schema).recorder
 
 
 class TestMemoryAggregate(Memory, Aggregate):

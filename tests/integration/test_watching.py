@@ -319,7 +319,7 @@ def test_an_engine_that_knows_no_notifications_is_watched_all_the_same(
             return super().execute(query, *rest, **more)
 
     ledger, other = opened(), opened()
-    monkeypatch.setattr("keyledger.adapters.postgres.datastore.Connection", Refusing)
+    monkeypatch.setattr("keyledger.adapters.postgres.connections.Connection", Refusing)
     with ledger.partition("p").watch() as watch:
         _subscribe(watch)
         assert refused.wait(PATIENCE)

@@ -45,6 +45,6 @@ def test_the_past_on_postgres_equals_what_was_kept_of_it(postgres_url: str, sche
     names = count()
 
     def new_ledger() -> Callable[..., keyledger.Ledger]:
-        return partial(keyledger.open, postgres_url, schema=f"{schema}_{next(names)}", pool_size=2)
+        return partial(keyledger.open, postgres_url, schema=f"{schema}_{next(names)}", max_overflow=2)
 
     run_state_machine_as_test(past_machine(new_ledger), settings=_QUICK)

@@ -73,7 +73,7 @@ def test_runs_on_postgres_equal_dicts(postgres_url: str, schema: str) -> None:
     names = count()
 
     def new_ledger() -> Callable[..., keyledger.Ledger]:
-        return partial(keyledger.open, postgres_url, schema=f"{schema}_{next(names)}", pool_size=2)
+        return partial(keyledger.open, postgres_url, schema=f"{schema}_{next(names)}", max_overflow=2)
 
     run_state_machine_as_test(run_machine(new_ledger), settings=_QUICK)
 
@@ -96,7 +96,7 @@ def open_again(
             url, options = f"sqlite:///{tmp_path}/{next(names)}.db", {}
         else:
             url = request.getfixturevalue("postgres_url")
-            options = {"schema": f"{schema}_{next(names)}", "pool_size": 2}
+            options = {"schema": f"{schema}_{next(names)}", "max_overflow": 2}
         return [keyledger.open(url, clock=clock, **options) for _ in range(WRITERS)]  # type: ignore[arg-type]
 
     return opened

@@ -16,7 +16,7 @@ from keyledger.domain.ledger import Ledger
 class Opening:
     """What ``open_async`` returns: ``await`` gives the ledger, ``async with`` gives it and closes it."""
 
-    def __init__(self, connect: Callable[[], Ledger], most_threads: int) -> None:
+    def __init__(self, connect: Callable[[], Ledger], most_threads: Callable[[], int]) -> None:
         self._connect, self._most = connect, most_threads
 
     async def _open(self) -> AsyncLedger:
@@ -29,7 +29,7 @@ class Opening:
             raise
         finally:
             opener.shutdown(wait=False)
-        return AsyncLedger(ledger, Threads(self._most))
+        return AsyncLedger(ledger, Threads(self._most()))
 
     def __await__(self) -> Generator[Any, None, AsyncLedger]:
         return self._open().__await__()

@@ -11,11 +11,13 @@ import psycopg
 from psycopg import Cursor
 
 from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.postgres.connections import Connections
 from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, lost_as_moved, raise_translated
 from keyledger.adapters.postgres.draft import PostgresDraft
 from keyledger.adapters.postgres.followers import PostgresFollower
 from keyledger.adapters.postgres.recorder import Recorder
 from keyledger.adapters.postgres.runs import PostgresRuns
+from keyledger.adapters.postgres.skills import PostgresSkills
 from keyledger.adapters.postgres.statements import SQL
 from keyledger.adapters.postgres.wakes import Listener, Notifier
 from keyledger.adapters.rebuild import differing_heads, rebuilt
@@ -73,24 +75,21 @@ class PostgresStorage(_Parameters, StorageReads):
 
     def __init__(
         self,
-        url: str,
+        connections: Connections,
         mapper: EventMapper,
         *,
         schema: str,
-        pool_size: int,
-        lock_timeout: float,
         create: bool = True,
     ) -> None:
         super().__init__(SQL, Rows(mapper, _same, _same))
         self.mapper = mapper
-        self.datastore = Datastore(
-            url, schema=schema, pool_size=pool_size, lock_timeout=lock_timeout, create=create
-        )
+        self.datastore = Datastore(connections, schema=schema, create=create)
         self.recorder = Recorder(self.datastore, self._rows)
         self.notifier = Notifier(self.datastore)
         self._listener = Listener(self.datastore)
         self._run_rows = RunRows(mapper, _same, _same)
         self.runs = PostgresRuns(self.datastore, self._run_rows, self._rows, self._all)
+        self.skills = PostgresSkills(self.datastore, self._rows, self._all)
         if not self._all(SQL.read_seal, {}):
             with self.datastore.cursor() as cursor:
                 _run(cursor, SQL.insert_seal, {"sealed": mapper.new_seal()})
