@@ -10,9 +10,18 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from keyledger import AsyncLedger, AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView, AsyncWatch
+from keyledger import (
+    AsyncLedger,
+    AsyncPartition,
+    AsyncPendingBatch,
+    AsyncRuns,
+    AsyncSkills,
+    AsyncToolset,
+    AsyncView,
+    AsyncWatch,
+)
 
-_AWAITED = (AsyncLedger, AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncView)
+_AWAITED = (AsyncLedger, AsyncPartition, AsyncPendingBatch, AsyncRuns, AsyncSkills, AsyncToolset, AsyncView)
 
 
 class Blocking:

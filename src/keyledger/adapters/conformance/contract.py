@@ -26,6 +26,7 @@ from keyledger.adapters.conformance.runs import RunContract
 from keyledger.adapters.conformance.sweeping import SweepingContract
 from keyledger.adapters.conformance.time import TimeContract
 from keyledger.adapters.conformance.time_travel import TimeTravelContract
+from keyledger.adapters.conformance.tools import ToolContract
 from keyledger.adapters.conformance.watching import WatchContract
 
 
@@ -53,6 +54,7 @@ class LedgerContract(
     LineageContract,
     ReplayContract,
     DryRunContract,
+    ToolContract,
     TimeTravelContract,
     WatchContract,
 ):
