@@ -196,6 +196,7 @@ def test_an_unknown_model_tier_is_refused_with_what_is_expected(tier: str) -> No
     message = f'unknown model tier "{tier}" (expected a tier alias or provider/model)'
     error = refused(model_tier=tier)
     assert (str(error), error.field, error.got) == (message, "model_tier", tier)
+    assert error.allowed == "fast, standard, thinking, or provider/model"
 
 
 def test_an_unknown_model_tier_is_shown_on_one_line_and_not_at_length() -> None:
