@@ -113,6 +113,13 @@ def test_a_part_of_a_skill_that_is_made_alone_is_refused_by_its_own_names() -> N
         OutputTarget.model_validate({"kind": 1})
 
 
+@pytest.mark.parametrize("field", ["max_iterations", "max_tool_calls", "max_runtime"])
+def test_a_budget_is_a_number_that_a_64_bit_integer_holds(field: str) -> None:
+    for most, beyond in [(2**63 - 1, 2**63), (-(2**63), -(2**63) - 1)]:
+        assert getattr(Skill.model_validate({field: most}), field) == most
+        assert refusal({field: beyond}).startswith(f"{field}: got {beyond}; allowed is ")
+
+
 @pytest.mark.parametrize("longest", ["o" * 256, "é" * 128])
 def test_an_owner_has_at_most_256_utf8_bytes(longest: str) -> None:
     assert Skill(owner=longest).owner == longest
