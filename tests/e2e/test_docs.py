@@ -41,6 +41,7 @@ NOT_RUN = {
         "it needs a network"
     ),
     ("docs/how-to/test-an-adapter.md", "pip install 'keyledger[testing]'\n"): "it needs a network",
+    ("docs/how-to/mcp.md", "pip install 'keyledger[mcp]'\n"): "it needs a network",
     ("docs/how-to/trace.md", "pip install 'keyledger[otel]' opentelemetry-sdk\n"): "it needs a network",
     ("docs/how-to/operate.md", "pip install 'keyledger[postgres]'\n"): "it needs a network",
     ("docs/how-to/operate.md", "pip install 'keyledger[crypto]'\n"): "it needs a network",

@@ -19,6 +19,7 @@ from keyledger.adapters.cli import (
     housekeeping,
     importing,
     keys,
+    mcp,
     past,
     project,
     restoring,
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 _PARTS = (
     *(keys, history, past, restoring, bisecting, watching, forks),
-    *(housekeeping, sweeping, project, exporting, importing, exec, schema, demo),
+    *(housekeeping, sweeping, project, exporting, importing, exec, mcp, schema, demo),
 )
 for part in _PARTS:
     app.add_typer(part.app)

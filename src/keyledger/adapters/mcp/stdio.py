@@ -1,0 +1,93 @@
+"""Serving one client over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from threading import Thread
+from typing import Any, Final, cast
+
+from anyio import AsyncFile, CancelScope, create_memory_object_stream, create_task_group, open_signal_receiver
+from anyio.abc import ObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
+from mcp.server import Server
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
+from pydantic import ValidationError
+
+_UNREADABLE: Final = ErrorData(code=PARSE_ERROR, message="not a JSON-RPC message of UTF-8 text")
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve until standard input ends, nobody reads the output, or SIGINT or SIGTERM comes.
+
+    Only protocol goes to standard output. A call that has begun is finished.
+    """
+    try:
+        async with create_task_group() as tasks:
+            tasks.start_soon(_cancel_at_a_signal, tasks.cancel_scope)
+            async with stdio_server(stdin=cast("AsyncFile[str]", _lines())) as (read, write):
+                messages, readable = create_memory_object_stream[SessionMessage | Exception]()
+                tasks.start_soon(_pass_on, read, messages, write)
+                await server.run(readable, write, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+    except* BrokenPipeError:
+        pass  # the client has gone
+
+
+async def _cancel_at_a_signal(scope: CancelScope) -> None:
+    with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _pass_on(
+    read: AsyncIterator[SessionMessage | Exception],
+    messages: ObjectSendStream[SessionMessage | Exception],
+    write: ObjectSendStream[SessionMessage],
+) -> None:
+    """Pass messages on to the server; it would leave one that cannot be read without an answer, and we do not."""
+    async with messages:
+        async for item in read:
+            if isinstance(item, Exception):
+                error = JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=_UNREADABLE)
+                await write.send(SessionMessage(error))
+            else:
+                await messages.send(item)
+
+
+def _id_of(error: Exception) -> int | str | None:
+    """The id of the request that could not be read, if that much of it can be."""
+    with suppress(ValueError, RecursionError):
+        line = error.errors()[0]["input"] if isinstance(error, ValidationError) else ""
+        given = json.loads(line)
+        if isinstance(given, dict) and type(given.get("id")) in {int, str}:
+            return cast("int | str", given["id"])
+    return None
+
+
+async def _lines() -> AsyncIterator[str]:
+    """The lines of standard input.
+
+    A thread reads them, as a read cannot be cancelled; a daemon, as one must not keep the process from ending.
+    """
+    send, receive = create_memory_object_stream[str]()
+    Thread(target=_read, args=(send, asyncio.get_running_loop()), name="keyledger-stdin", daemon=True).start()
+    async with receive:
+        async for line in receive:
+            yield line
+
+
+def _read(send: MemoryObjectSendStream[str], loop: asyncio.AbstractEventLoop) -> None:
+    # A file of its own: the interpreter closes sys.stdin at its end, and must not find it in use.
+    with (
+        suppress(RuntimeError),  # the loop has ended
+        open(0, encoding="utf-8", errors="surrogateescape", newline="\n", closefd=False) as stdin,
+    ):
+        for line in stdin:
+            asyncio.run_coroutine_threadsafe(send.send(line), loop).result()
+        loop.call_soon_threadsafe(send.close)
