@@ -13,6 +13,7 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.adapters.otel.detection import detected
 from keyledger.adapters.registry import StorageOptions, open_storage
+from keyledger.adapters.stores import DEFAULT_URLS
 from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.telemetry import Telemetry
@@ -22,8 +23,7 @@ from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import Clock, JSONCodec
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES, DEFAULT_TREE_BYTES, MAX_KEYS, Limits
 from keyledger.domain.scope import MAX_ID_BYTES, check_text
-from keyledger.domain.skill import TIERS
-from keyledger.domain.skills.options import ValidateOptions
+from keyledger.domain.skills.options import TIERS, ValidateOptions
 from keyledger.domain.values import MAX_VALUE_BYTES
 from keyledger.projections import inline, run_audit, skills
 
@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from keyledger.domain.toolset import Toolset
     from keyledger.projections.follower import Follower
 
-DEFAULT_URL = "sqlite:///keyledger.db"
+DEFAULT_URL = DEFAULT_URLS["sqlite"]
 DEFAULT_LOCK_TIMEOUT = 5.0
 DEFAULT_MAX_OVERFLOW = 10
 DEFAULT_POOL_TIMEOUT = 10.0
+
+MAX_CONNECTIONS = 262_143
+"""The most that a PostgreSQL server may be told to allow."""
 
 
 def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all optional
@@ -111,8 +114,8 @@ def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all o
     """
     arguments.check_seconds("lock_timeout", lock_timeout)
     mapper = EventMapper(cipher=cipher, compressor=compressor)
-    arguments.check_integer("pool_size", pool_size, 0)
-    arguments.check_integer("max_overflow", max_overflow, 0 if pool_size else 1)
+    arguments.check_integer("pool_size", pool_size, 0, MAX_CONNECTIONS)
+    arguments.check_integer("max_overflow", max_overflow, 0 if pool_size else 1, MAX_CONNECTIONS)
     arguments.check_seconds("pool_timeout", pool_timeout)
     check_text("schema", schema, MAX_ID_BYTES)
     if synchronous not in {"FULL", "NORMAL"}:
@@ -208,7 +211,7 @@ def _dry_run(source: Engine) -> Ledger:
     """A ledger in memory whose streams begin as forks of those of ``source``."""
     from keyledger.adapters.memory.dry import DryStorage
 
-    storage = DryStorage(EventMapper(), source, inline.project)
+    storage = DryStorage(EventMapper(), source, inline.project, skills.project)
     return _ledger(storage, source.clock, source.codec, replace(source.settings, global_max_bytes=None))
 
 

@@ -14,10 +14,9 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias, assert_never
 from keyledger.domain.errors import KeyledgerError, RevisionConflictError, SkillNotFoundError, UnreadableError
 from keyledger.domain.event import Event, UTCDatetime
 from keyledger.domain.skills.definition import Skill
-from keyledger.domain.skills.options import ValidateOptions
+from keyledger.domain.skills.options import ValidateOptions, tier_of
 
 STREAM_PREFIX = "skill:"
-TIERS = DEFAULT_TIER, EXTENDED_TIER = "default", "extended"
 
 
 def skill_stream(skill_id: str) -> str:
@@ -126,8 +125,7 @@ class SkillState(NamedTuple):
     @property
     def tier(self) -> str:
         """Which caps hold for it: those of the ``extended`` tier or of the ``default`` one."""
-        trusted = self.saved is not None and self.saved.trusted
-        return EXTENDED_TIER if trusted or self.extended_bounds else DEFAULT_TIER
+        return tier_of(trusted=self.saved is not None and self.saved.trusted, extended_bounds=self.extended_bounds)
 
     def effective_now(self, now: datetime) -> datetime:
         """``now``, or the last event's time if the clock is behind it: time never goes back here."""
@@ -246,7 +244,7 @@ def _save(action: Save, state: SkillState) -> tuple[type[SkillEvent], dict[str, 
         raise RevisionConflictError(skill_of(state.id), expected=action.if_revision, found=state.revision)
     options = replace(action.options, extended_bounds=state.extended_bounds)
     definition = action.skill.validate(options).model_dump_json().encode()
-    trusted, saved = options.author_is_admin or options.is_builtin, state.saved
+    trusted, saved = options.is_trusted, state.saved
     if saved is not None and not state.archived and (saved.definition, saved.trusted) == (definition, trusted):
         return None
     return SkillSaved, {"definition": definition, "trusted": trusted}

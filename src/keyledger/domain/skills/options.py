@@ -22,6 +22,14 @@ EXTENDED_MAX_TOOL_CALLS = 150
 EXTENDED_MAX_RUNTIME = 600
 
 
+TIERS = DEFAULT_TIER, EXTENDED_TIER = "default", "extended"
+
+
+def tier_of(*, trusted: bool, extended_bounds: bool) -> str:
+    """``extended`` where an admin granted it, and for what an admin or the host itself wrote; else ``default``."""
+    return EXTENDED_TIER if trusted or extended_bounds else DEFAULT_TIER
+
+
 class Caps(NamedTuple):
     """The most that a skill of one tier may ask for; ``max_runtime`` in seconds."""
 
@@ -82,8 +90,8 @@ class ValidateOptions:
 
     @property
     def tier(self) -> str:
-        """``extended`` where an admin granted it or is the author, and for built-ins; else ``default``."""
-        return "extended" if self.extended_bounds or self.is_trusted else "default"
+        """Whose caps hold: those of the ``default`` tier or of the ``extended`` one."""
+        return tier_of(trusted=self.is_trusted, extended_bounds=self.extended_bounds)
 
     @property
     def min_interval(self) -> int:
@@ -93,7 +101,7 @@ class ValidateOptions:
     @property
     def caps(self) -> Caps:
         """The caps of the tier."""
-        if self.tier == "extended":
+        if self.tier == EXTENDED_TIER:
             return self.extended_caps
         return Caps(
             self.default_max_iterations or DEFAULT_MAX_ITERATIONS,
