@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import typing
 
+from keyledger.adapters.registry import available_kv_store_adapters, register_kv_store_adapter
+from keyledger.configured import Config, Setting, load_config
 from keyledger.domain.audit.recorded_run import RecordedRun
 from keyledger.domain.audit.recording import RunRecorder, sink_on
 from keyledger.domain.audit.records import Run, RunFilter, RunInfo, RunLog, RunPurge, RunRead, RunStats, RunWrite
@@ -44,6 +46,7 @@ from keyledger.domain.errors import (
     RevisionNotFoundError,
     RunNotFoundError,
     ScopeAccessError,
+    SkillNotFoundError,
     StorageError,
     StorageUnavailableError,
     TimeReversalError,
@@ -69,6 +72,10 @@ from keyledger.domain.records import (
     Usage,
     Version,
 )
+from keyledger.domain.skills.definition import InputParameter, OutputTarget, Skill
+from keyledger.domain.skills.options import ValidateOptions
+from keyledger.domain.skills.records import SkillDiff, SkillRecord, SkillVersion
+from keyledger.domain.skills.skills import Skills
 from keyledger.domain.toolset import Toolset
 from keyledger.opening import open  # noqa: A004 - keyledger.open, as in gzip.open
 from keyledger.opening_async import open_async
@@ -79,6 +86,7 @@ if typing.TYPE_CHECKING:
     from keyledger.adapters.aio.partition import AsyncPartition
     from keyledger.adapters.aio.recording import AsyncRecordedRun, AsyncRunRecorder, AsyncSink
     from keyledger.adapters.aio.runs import AsyncRuns
+    from keyledger.adapters.aio.skills import AsyncSkills
     from keyledger.adapters.aio.tools import AsyncToolset
     from keyledger.adapters.aio.view import AsyncView
     from keyledger.adapters.aio.watch import AsyncWatch
@@ -91,6 +99,7 @@ _WITH_ASYNCIO = {
     "AsyncRunRecorder": "recording",
     "AsyncRuns": "runs",
     "AsyncSink": "recording",
+    "AsyncSkills": "skills",
     "AsyncToolset": "tools",
     "AsyncView": "view",
     "AsyncWatch": "watch",
@@ -113,9 +122,11 @@ __all__ = [
     "AsyncRunRecorder",
     "AsyncRuns",
     "AsyncSink",
+    "AsyncSkills",
     "AsyncToolset",
     "AsyncView",
     "AsyncWatch",
+    "Config",
     "DuplicateRunError",
     "DuplicateSequenceError",
     "Entry",
@@ -123,6 +134,7 @@ __all__ = [
     "ForkIncompleteError",
     "GlobalQuotaExceededError",
     "ImportReport",
+    "InputParameter",
     "IntegerOverflowError",
     "InvalidArgumentError",
     "InvalidValueTypeError",
@@ -140,6 +152,7 @@ __all__ = [
     "NotConfiguredError",
     "NullSink",
     "OutcomeUnknownError",
+    "OutputTarget",
     "Page",
     "Partition",
     "PartitionExistsError",
@@ -171,7 +184,14 @@ __all__ = [
     "Runs",
     "Sandbox",
     "ScopeAccessError",
+    "Setting",
     "Sink",
+    "Skill",
+    "SkillDiff",
+    "SkillNotFoundError",
+    "SkillRecord",
+    "SkillVersion",
+    "Skills",
     "StorageError",
     "StorageUnavailableError",
     "SweepReport",
@@ -179,12 +199,16 @@ __all__ = [
     "Toolset",
     "UnreadableError",
     "Usage",
+    "ValidateOptions",
     "ValueSerializationError",
     "ValueTooLargeError",
     "Version",
     "View",
     "Watch",
+    "available_kv_store_adapters",
+    "load_config",
     "open",
     "open_async",
+    "register_kv_store_adapter",
     "sink_on",
 ]

@@ -14,6 +14,7 @@ PAIRS = [
     (keyledger.Partition, keyledger.AsyncPartition),
     (keyledger.PendingBatch, keyledger.AsyncPendingBatch),
     (keyledger.Runs, keyledger.AsyncRuns),
+    (keyledger.Skills, keyledger.AsyncSkills),
     (keyledger.Toolset, keyledger.AsyncToolset),
     (keyledger.View, keyledger.AsyncView),
 ]

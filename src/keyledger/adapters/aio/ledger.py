@@ -10,6 +10,7 @@ from typing import Self
 
 from keyledger.adapters.aio.partition import AsyncPartition
 from keyledger.adapters.aio.runs import AsyncRuns
+from keyledger.adapters.aio.skills import AsyncSkills
 from keyledger.adapters.aio.threads import Threads
 from keyledger.adapters.aio.tools import AsyncToolset
 from keyledger.domain import arguments
@@ -36,6 +37,8 @@ class AsyncLedger:
         self._ledger, self._threads = ledger, threads
         self.runs = AsyncRuns(ledger.runs, threads)
         """The audit of runs."""
+        self.skills = AsyncSkills(ledger.skills, threads)
+        """What agents run: skills, their versions, and what was granted to them."""
 
     @property
     def storage(self) -> LedgerStorage:

@@ -23,6 +23,9 @@ from keyledger.adapters.conformance.run_tailing import TailContract
 from keyledger.adapters.conformance.run_trees import RunTreeContract
 from keyledger.adapters.conformance.run_writes import RunWriteContract
 from keyledger.adapters.conformance.runs import RunContract
+from keyledger.adapters.conformance.skill_grants import SkillGrantContract
+from keyledger.adapters.conformance.skill_races import SkillRaceContract
+from keyledger.adapters.conformance.skills import SkillContract
 from keyledger.adapters.conformance.sweeping import SweepingContract
 from keyledger.adapters.conformance.time import TimeContract
 from keyledger.adapters.conformance.time_travel import TimeTravelContract
@@ -50,6 +53,9 @@ class LedgerContract(
     TailContract,
     RunArgumentContract,
     RunRaceContract,
+    SkillContract,
+    SkillGrantContract,
+    SkillRaceContract,
     SweepingContract,
     LineageContract,
     ReplayContract,

@@ -10,10 +10,11 @@ from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.domain.audit.runs import Runs
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
+from keyledger.domain.skills.skills import Skills
 
 
 class Fixtures:
-    """A ledger with a clock that stands still, a partition of it, and its runs."""
+    """A ledger with a clock that stands still, a partition of it, its runs and its skills."""
 
     @pytest.fixture
     def reopen(self) -> Callable[..., Ledger]:
@@ -40,3 +41,8 @@ class Fixtures:
     def runs(self, ledger: Ledger) -> Runs:
         """The ledger's audit of runs."""
         return ledger.runs
+
+    @pytest.fixture
+    def skills(self, ledger: Ledger) -> Skills:
+        """The ledger's skills."""
+        return ledger.skills

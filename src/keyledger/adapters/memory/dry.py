@@ -8,12 +8,16 @@ from dataclasses import replace
 from threading import RLock
 
 from keyledger.adapters.event_mapper import EventMapper
+from keyledger.adapters.memory.dry_skills import DrySkills
 from keyledger.adapters.memory.storage import MemoryStorage
-from keyledger.domain.commands import EntryKey
+from keyledger.domain.commands import Attribution, ChangeQuota, EntryKey, PartitionCommand
 from keyledger.domain.engine import Engine
 from keyledger.domain.past.forking import Fork
 from keyledger.domain.past.moments import Moment, Moments
+from keyledger.domain.past.standing import quota_then
 from keyledger.domain.ports import Projector, Slice
+from keyledger.domain.skills.grants import last_grant
+from keyledger.domain.skills.ports import SkillProjector
 from keyledger.domain.writer import Writer
 from keyledger.domain.writes import Caller
 
@@ -24,8 +28,11 @@ class DryStorage(MemoryStorage):
     Whatever is done with a stream, its head is loaded first: so that is where it is forked.
     """
 
-    def __init__(self, mapper: EventMapper, source: Engine, project: Projector) -> None:
+    def __init__(
+        self, mapper: EventMapper, source: Engine, project: Projector, project_skill: SkillProjector
+    ) -> None:
         super().__init__(mapper)
+        self.skills = DrySkills(mapper, self.recorder, source.storage.skills, project_skill)
         self._source = source
         self._copying = replace(source, storage=self, writer=Writer(self, project, source.clock))
         self._moments: dict[str, Moment] = {}
@@ -71,3 +78,12 @@ class DryStorage(MemoryStorage):
         moment = self._moments.setdefault(stream, Moments(self._source, stream).now())
         if moment.revision:
             Fork(self._source.storage, moment, self._copying, stream, Caller()).run()
+            self._note_grant(moment)
+
+    def _note_grant(self, moment: Moment) -> None:
+        """What was granted to the skill and has reached the real stream is not to be carried over here again."""
+        granted = last_grant(self._source.storage, moment.stream, moment.revision)
+        if granted is not None:
+            quota = ChangeQuota(quota_then(self._source.storage, moment), record=True)
+            by = Attribution(granted.request_id, granted.changed_by)
+            self._copying.writer.execute(moment.stream, PartitionCommand(quota, by))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from keyledger.domain.commands import Attribution, ChangeQuota, PartitionCommand
+from keyledger.domain.commands import GRANT_PREFIX, Attribution, ChangeQuota, PartitionCommand
 from keyledger.domain.engine import Engine
 from keyledger.domain.errors import ForkIncompleteError
-from keyledger.domain.partition import PartitionState
+from keyledger.domain.partition import PartitionState, QuotaChanged
 from keyledger.domain.ports import Session
 from keyledger.domain.scope import partition_stream
 from keyledger.domain.skill import SkillQuotaGranted, skill_of
@@ -34,7 +34,7 @@ class Grants:
         """
         granted = self._skills.load(stream).quota_revision
         partition = partition_stream(skill_of(stream))
-        if granted <= self._carried(self._storage, partition, stream):
+        if granted <= _carried(self._storage, partition):
             return False
         (grant,) = self._skills.events(stream, granted - 1, 1)
         assert isinstance(grant, SkillQuotaGranted)  # noqa: S101 - quota_revision says so
@@ -42,7 +42,7 @@ class Grants:
         command = PartitionCommand(ChangeQuota(grant.max_bytes, record=True), by)
 
         def unless_overtaken(session: Session, state: PartitionState) -> PartitionCommand:
-            if granted > self._carried(session, partition, stream):
+            if granted > _carried(session, partition):
                 return command
             return command._replace(action=ChangeQuota(state.max_bytes))
 
@@ -59,12 +59,17 @@ class Grants:
             after = skills[-1].id
         return done
 
-    def _carried(self, session: Session, partition: str, stream: str) -> int:
-        """The revision of the last grant that the partition has had, 0 if it has had none."""
-        revision = session.load(partition, ()).state.revision
-        while revision and (change := session.quota_at(partition, revision)) is not None:
-            skill, _, granted = change.request_id.rpartition("@")
-            if skill == stream and granted.isdecimal():
-                return int(granted)
-            revision = change.originator_version - 1
-        return 0
+
+def _carried(session: Session, partition: str) -> int:
+    """The revision of the last grant that the partition has had, 0 if it has had none."""
+    change = last_grant(session, partition, session.load(partition, ()).state.revision)
+    return 0 if change is None else int(change.request_id.rpartition("@")[2])
+
+
+def last_grant(session: Session, partition: str, revision: int) -> QuotaChanged | None:
+    """The last change of a partition's quota up to ``revision`` that carried a grant over; None if none did."""
+    while (change := session.quota_at(partition, revision)) is not None:
+        if change.request_id.startswith(GRANT_PREFIX):
+            return change
+        revision = change.originator_version - 1
+    return None

@@ -134,15 +134,7 @@ class Skills:
             RevisionNotFoundError: the skill has not reached that revision.
             InvalidArgumentError: a naive time, or one that has not come.
         """
-        stream = _stream(skill_id)
-        if at is None:
-            state = self._storage.load(stream)
-        elif isinstance(at, datetime):
-            state = self._state_when(stream, at)
-        else:
-            arguments.check_integer("at", at, 0)
-            state = self._state_at(stream, at)
-        return None if state.saved is None else _record(state)
+        return self._then("at", _stream(skill_id), at)
 
     def list(
         self,
@@ -196,26 +188,38 @@ class Skills:
         """
         if before is None:
             raise InvalidArgumentError("before", before, "a revision or an aware datetime")
-        old, new = self.get(skill_id, at=before), self.get(skill_id, at=after)
+        stream = _stream(skill_id)
+        old, new = self._then("before", stream, before), self._then("after", stream, after)
         if old is None or new is None:
             raise SkillNotFoundError(skill_id)
         sides = (old.skill.model_dump(mode="json"), new.skill.model_dump(mode="json"))
         return SkillDiff(old, new, patch_of(*sides))
 
+    def _then(self, field: str, stream: str, at: int | datetime | None) -> SkillRecord | None:
+        """The skill at a revision or time, or now; ``field`` is the argument that says when."""
+        if at is None:
+            state = self._storage.load(stream)
+        elif isinstance(at, datetime):
+            state = self._state_when(field, stream, at)
+        else:
+            arguments.check_integer(field, at, 0)
+            state = self._state_at(stream, at)
+        return None if state.saved is None else _record(state)
+
     def _state_at(self, stream: str, revision: int) -> SkillState:
-        state = fold(SkillState(stream), self._storage.events(stream, 0, revision)) if revision else None
-        if state is None:
-            return SkillState(stream)
+        state = SkillState(stream)
+        if revision:
+            state = fold(state, self._storage.events(stream, 0, revision))
         if state.revision != revision:
             raise RevisionNotFoundError(skill_of(stream), revision, state.revision)
         return state
 
-    def _state_when(self, stream: str, at: datetime) -> SkillState:
-        instant = arguments.moment("at", at)
+    def _state_when(self, field: str, stream: str, at: datetime) -> SkillState:
+        instant = arguments.moment(field, at)
         now = self._storage.load(stream).effective_now(self._engine.clock.now())
         if instant > now:
             allowed = f"a time that has come: it is {now.isoformat()}"
-            raise InvalidArgumentError("at", instant.isoformat(), allowed)
+            raise InvalidArgumentError(field, instant.isoformat(), allowed)
         events = self._storage.events(stream, 0, MAX_INTEGER)
         return fold(SkillState(stream), [event for event in events if event.recorded_at <= instant])
 
@@ -247,7 +251,7 @@ def _fields_of(given: object) -> dict[Any, Any]:
 
 
 def _stream(skill_id: str) -> str:
-    check_id("skill", skill_id)
+    check_id("skill_id", skill_id)
     return skill_stream(skill_id)
 
 
