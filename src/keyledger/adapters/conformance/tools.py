@@ -33,7 +33,7 @@ class ToolContract(Fixtures):
         """Ada's, in run r-1."""
         return ledger.tools(invoked(run_id="r-1"))
 
-    def test_a_stored_null_is_found(self, tools: Toolset) -> None:
+    def test_a_null_that_a_tool_stored_is_found(self, tools: Toolset) -> None:
         tools.call("kv_set", {"key": "k", "value": None})
         found = {"scope": "skill", "key": "k", "found": True, "value": None, "revision": 1}
         assert tools.call("kv_get", {"key": "k"}) == found
@@ -46,7 +46,7 @@ class ToolContract(Fixtures):
         assert tools.call("kv_get", {"key": "k"})["ttl_seconds"] == 61
         assert tools.call("kv_set", {"key": "k", "value": 1, "ttl_seconds": 0}) == written | {"revision": 2}
 
-    def test_a_history_tells_each_change_newest_first(self, tools: Toolset, clock: ManualClock) -> None:
+    def test_the_history_tool_tells_each_change_newest_first(self, tools: Toolset, clock: ManualClock) -> None:
         tools.call("kv_set", {"key": "k", "value": None, "ttl_seconds": 60})
         tools.call("kv_set", {"key": "k", "value": 1})
         tools.call("kv_delete", {"key": "k"})
