@@ -84,13 +84,13 @@ def serve_mcp(
     }
     _require_sdk()
     if transport == "stdio":
-        _refuse({"--host": host, "--port": port, "--tokens": tokens}, "given with --transport http alone")
+        _refuse({"--host": host, "--port": port, "--tokens": tokens}, "nothing without --transport http")
         _over_stdio(session, _invocation(given, read_only=read_only), create=not read_only)
     elif tokens is None:
         _over_http(session, host, port, _invocation(given, read_only=read_only), create=not read_only)
     else:
         named = {_OPTIONS[name]: value for name, value in given.items()} | {"--read-only": read_only or None}
-        _refuse(named, "said for each token in the file of --tokens")
+        _refuse(named, "nothing beside --tokens, whose file says who calls")
         _over_http(session, host, port, tokens, create=True)
 
 

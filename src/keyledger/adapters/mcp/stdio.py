@@ -62,12 +62,12 @@ async def _pass_on(
 
 def _id_of(error: Exception) -> int | str | None:
     """The id of the request that could not be read, if that much of it can be."""
-    with suppress(ValueError, RecursionError):
-        line = error.errors()[0]["input"] if isinstance(error, ValidationError) else ""
-        given = json.loads(line)
-        if isinstance(given, dict) and type(given.get("id")) in {int, str}:
-            return cast("int | str", given["id"])
-    return None
+    given = error.errors()[0]["input"] if isinstance(error, ValidationError) else None
+    if isinstance(given, str):
+        with suppress(ValueError, RecursionError):
+            given = json.loads(given)
+    identifier = given.get("id") if isinstance(given, dict) else None
+    return identifier if type(identifier) in {int, str} else None
 
 
 async def _lines() -> AsyncIterator[str]:
