@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,6 +14,9 @@ from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, St
 
 if TYPE_CHECKING:
     from keyledger.adapters.registry import StorageOptions
+
+DEFAULT_URLS = {"memory": "memory://", "sqlite": "sqlite:///keyledger.db"}
+"""What the adapters open that need to be told nothing."""
 
 URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
 
@@ -55,13 +59,14 @@ def postgres(url: str, options: StorageOptions) -> LedgerStorage:
         raise InvalidArgumentError("url", "…", _PASSWORD)
     named = _SCHEMA.search(url)
     schema = unquote(named[2]) if named else options.schema
+    timeout = min(options.pool_timeout, TIMEOUT_MAX)
     connections: Connections
     if options.pool is None:
         server = _SCHEMA.sub(r"\1", f"postgresql:{url.partition(':')[2]}").rstrip("?&")
-        size = PoolSize(options.pool_size, options.max_overflow, options.pool_timeout)
+        size = PoolSize(options.pool_size, options.max_overflow, timeout)
         connections = OwnConnections(server, schema, size, options.lock_timeout)
     else:
-        connections = HostConnections(options.pool, schema, options.pool_timeout, options.lock_timeout)
+        connections = HostConnections(options.pool, schema, timeout, options.lock_timeout)
     return PostgresStorage(connections, options.mapper, schema=schema, create=options.create)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from keyledger.adapters.cli import (
     bisecting,
+    configuring,
     demo,
     exec,  # noqa: A004 - a module
     exporting,
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 _PARTS = (
     *(keys, history, past, restoring, bisecting, watching, forks),
-    *(housekeeping, sweeping, project, exporting, importing, exec, mcp, schema, demo),
+    *(housekeeping, sweeping, project, exporting, importing, exec, mcp, schema, configuring, demo),
 )
 for part in _PARTS:
     app.add_typer(part.app)
@@ -58,6 +59,7 @@ def options(
     context: typer.Context,
     *,
     url: opt.Url = None,
+    config_file: opt.ConfigFile = None,
     as_json: opt.Json = False,
     version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -67,7 +69,7 @@ def options(
 
     Begin with: keyledger demo
     """
-    context.obj = Session(as_json=as_json) if url is None else Session(url, as_json)
+    context.obj = Session(url, as_json, config_file)
 
 
 def main() -> None:

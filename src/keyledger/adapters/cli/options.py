@@ -51,12 +51,12 @@ After = Annotated[str, typer.Option("--after", help="Continue after this one: th
 _LEDGER = "sqlite:///FILE.db, postgresql://USER@HOST/DB or memory://."
 Url = Annotated[
     str | None,
-    typer.Option(
-        "--url", envvar="KEYLEDGER_URL", help=f"The ledger, sqlite:///keyledger.db unless given: {_LEDGER}"
-    ),
+    typer.Option("--url", help=f"The ledger: {_LEDGER} Else KEYLEDGER_URL; else sqlite:///keyledger.db."),
 ]
-UrlAfter = Annotated[str | None, typer.Option("--url", help=f"The ledger: {_LEDGER}")]
-"""The same after the command, where the environment must not overrule what stands before it."""
+ConfigFile = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="A YAML file of settings; keyledger.yaml, if it is there."),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 TIME = "A time with an offset, as 2026-11-21T14:00:00Z, or an age: 90s, 15m, 2h, 7d, 4w."

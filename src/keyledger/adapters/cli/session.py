@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 
 import typer
 
-from keyledger.adapters.cli.options import Json, UrlAfter
+from keyledger.adapters.cli.options import ConfigFile, Json, Url
+from keyledger.adapters.cli.output import note
+from keyledger.configured import Config, configured, is_configured
 from keyledger.domain.audit.follower_ports import Following, Progress
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.ledger import Ledger
@@ -23,17 +25,17 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Cipher
 
 CIPHER_KEY = "KEYLEDGER_CIPHER_KEY"
-QUOTA = "KEYLEDGER_KV_NAMESPACE_QUOTA_BYTES"
-GLOBAL_QUOTA = "KEYLEDGER_KV_GLOBAL_QUOTA_BYTES"
+URL = "KEYLEDGER_URL"
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``url`` names the ledger; with ``as_json`` the command prints one JSON document."""
+    """``url`` and ``config_file`` say which ledger; with ``as_json`` the command prints one JSON document."""
 
-    url: str = DEFAULT_URL
+    url: str | None = None
     as_json: bool = False
+    config_file: str | None = None
 
     def open(
         self,
@@ -46,14 +48,18 @@ class Session:
 
         What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger.
         """
-        return open(
-            self.url,
-            clock=clock,
-            create=create,
-            synchronous=synchronous,
-            cipher=cipher_from_environment(),
-            **limits_from_environment(),
-        )
+        cipher = cipher_from_environment()
+        if not is_configured(self.config_file):
+            url = os.environ.get(URL) or DEFAULT_URL if self.url is None else self.url
+            return open(url, clock=clock, create=create, synchronous=synchronous, cipher=cipher)
+        config = self.config()
+        for notice in config.notices:
+            note(notice, as_json=self.as_json)
+        return config.open(clock=clock, create=create, synchronous=synchronous, cipher=cipher)
+
+    def config(self) -> Config:
+        """What the ledger is opened with."""
+        return configured(self.config_file, "--config", {} if self.url is None else {"url": self.url})
 
     def follower(self, ledger: Ledger, into: str, progress: Progress) -> Following:
         """What follows the ledger's runs into the table ``into``."""
@@ -65,16 +71,20 @@ def command(
 ) -> Callable[[Callable[Concatenate[Session, P], None]], Callable[Concatenate[Session, P], None]]:
     """Make a function a command of ``app``; its first parameter is the session, the others are options.
 
-    So that ``--url`` and ``--json`` may also stand after the command, every command gets them as well; one
-    that is not ``on_ledger`` has no use for the URL.
+    So that ``--url``, ``--config`` and ``--json`` may also stand after the command, every command gets them as
+    well; one that is not ``on_ledger`` has no use for the first two.
     """
-    shared = [_CONTEXT, _URL, _JSON] if on_ledger else [_CONTEXT, _JSON]
+    shared = [_CONTEXT, _URL, _CONFIG, _JSON] if on_ledger else [_CONTEXT, _JSON]
 
     def register(function: Callable[Concatenate[Session, P], None]) -> Callable[Concatenate[Session, P], None]:
         def run(**arguments: Any) -> None:
             above: Session = arguments.pop("context").obj
-            url, as_json = arguments.pop("url", None), arguments.pop("as_json")
-            session = Session(above.url if url is None else url, as_json or above.as_json)
+            url, file = arguments.pop("url", None), arguments.pop("config_file", None)
+            session = Session(
+                above.url if url is None else url,
+                arguments.pop("as_json") or above.as_json,
+                above.config_file if file is None else file,
+            )
             function(session, **arguments)  # type: ignore[call-arg]
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -91,25 +101,14 @@ def _keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty)
 
 
 _CONTEXT = _keyword("context", typer.Context)
-_URL = _keyword("url", UrlAfter, None)
+_URL = _keyword("url", Url, None)
+_CONFIG = _keyword("config_file", ConfigFile, None)
 _JSON = _keyword("as_json", Json, default=False)
 
 
 def _unwrapped(text: str) -> str:
     """Each paragraph on one line, for the help to wrap anew."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-
-
-def limits_from_environment() -> dict[str, Any]:
-    """The quotas that the environment sets, in bytes; every process that writes should have the same."""
-    limits: dict[str, Any] = {}
-    for name, option in ((QUOTA, "quota"), (GLOBAL_QUOTA, "global_quota")):
-        text = os.environ.get(name)
-        if text:
-            if not text.isdecimal():
-                raise InvalidArgumentError(name, text, "a number of bytes")
-            limits[option] = int(text)
-    return limits
 
 
 def cipher_from_environment() -> Cipher | None:
