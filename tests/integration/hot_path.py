@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import compress, product
 
-from keyledger.adapters.postgres.statements import RUN_SQL, SQL, WAKE_SQL
+from keyledger.adapters.postgres.statements import RUN_SQL, SKILL_SQL, SQL, WAKE_SQL
 from keyledger.adapters.sql.statements import narrowed
 
-EVERY = asdict(SQL) | asdict(RUN_SQL) | asdict(WAKE_SQL)
+EVERY = asdict(SQL) | asdict(RUN_SQL) | asdict(SKILL_SQL) | asdict(WAKE_SQL)
 
 LEASING = {
     "add_leased_bytes",
@@ -86,10 +86,12 @@ OFF_PATH = {
         "read_runs",
         "remove_run_head",
     },
+    "listings of skills, which the sweeper uses too": {"list_skills"},
+    "a rebuild of skills": {"count_skill_events", "list_skill_streams", "put_skill", "remove_skill"},
 }
 
 HOT = {name: text for name, text in EVERY.items() if not any(name in names for names in OFF_PATH.values())}
-"""What get, set, delete, increment, batch, list, history and usage execute, and what runs do."""
+"""What get, set, delete, increment, batch, list, history and usage execute, and what runs and skills do."""
 
 
 def narrowings(text: str) -> Iterator[str]:

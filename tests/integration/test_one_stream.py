@@ -27,6 +27,7 @@ NAMES |= {text: name for name in HOT for text in narrowings(HOT[name])}
 PARTITIONS = 12
 THREADS = 8
 RUNS = 8
+SKILLS = 8
 
 
 class Statement(NamedTuple):
@@ -140,6 +141,19 @@ def audit(ledgers: list[keyledger.Ledger], number: int) -> None:
     one.purges()
 
 
+def manage(ledgers: list[keyledger.Ledger], number: int) -> None:
+    """A skill from its first save on, by two ledgers in turn, and its quota in a partition that was used."""
+    skill_id = f"p-{number}"
+    one, other = (ledger.skills for ledger in ledgers)
+    for turn, skills in enumerate((one, other, one)):
+        skills.save(skill_id, keyledger.Skill(name=f"n{turn}", system_prompt="Tell it."))
+        skills.grant_quota(skill_id, 20_000 + turn)
+    other.grant_extended_bounds(skill_id)
+    other.archive(skill_id)
+    assert len(one.history(skill_id).items) == 8
+    assert one.diff(skill_id, 1).patch
+
+
 def run_out_of_room(ledger: keyledger.Ledger, clock: ManualClock) -> None:
     """Writes that are refused, and one that finds room in what has expired; then the partition goes."""
     with pytest.raises(keyledger.NamespaceQuotaExceededError):
@@ -160,6 +174,7 @@ def work(ledgers: list[keyledger.Ledger], clock: ManualClock) -> None:
         list(pool.map(partial(use, ledgers), range(2 * PARTITIONS)))
         list(pool.map(partial(audit, ledgers), range(RUNS)))
         list(pool.map(partial(travel, ledgers), range(PARTITIONS)))
+        list(pool.map(partial(manage, ledgers), range(SKILLS)))
     run_out_of_room(ledgers[0], clock)
 
 
@@ -173,7 +188,7 @@ def test_each_transaction_is_of_one_stream(
         check_one_stream_each(ran)
     hot = [each for each in ran if each.name not in WAKING]
     assert {each.name for each in hot} == HOT.keys(), "every hot statement, and nothing else, is executed"
-    assert len({each.stream for each in hot}) == 2 * PARTITIONS + 2 + RUNS + 1
+    assert len({each.stream for each in hot}) == 2 * PARTITIONS + 2 + RUNS + 1 + SKILLS
     assert max(map(len, by_transaction(ran))) > 1
 
 

@@ -122,6 +122,8 @@ def use_everything(url: str, schema: str) -> None:
         with kv.batch() as batch:
             batch.set("a", 1)
             batch.delete("units")
+        ledger.skills.save("weather", keyledger.Skill(name="Weather", system_prompt="Tell it."))
+        assert ledger.skills.grant_quota("weather", 10_000).revision == 2
         clock.advance(timedelta(days=30).total_seconds())
         assert ledger.sweep().requests_forgotten == 1
         assert ledger.rebuild().differences == ()

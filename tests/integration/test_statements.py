@@ -13,10 +13,12 @@ import pytest
 import keyledger
 from keyledger.adapters.postgres.statements import FOLLOWER_SQL as POSTGRES_FOLLOWERS
 from keyledger.adapters.postgres.statements import RUN_SQL as POSTGRES_RUNS
+from keyledger.adapters.postgres.statements import SKILL_SQL as POSTGRES_SKILLS
 from keyledger.adapters.postgres.statements import SQL as POSTGRES
 from keyledger.adapters.postgres.statements import WAKE_SQL as POSTGRES_WAKES
 from keyledger.adapters.sqlite.statements import FOLLOWER_SQL as SQLITE_FOLLOWERS
 from keyledger.adapters.sqlite.statements import RUN_SQL as SQLITE_RUNS
+from keyledger.adapters.sqlite.statements import SKILL_SQL as SQLITE_SKILLS
 from keyledger.adapters.sqlite.statements import SQL as SQLITE
 from keyledger.adapters.sqlite.statements import WAKE_SQL as SQLITE_WAKES
 
@@ -24,9 +26,9 @@ ADAPTERS = Path(keyledger.__file__).parent / "adapters"
 TABLES = {"table": '"runs"', "other": '"others"'}
 """What stands in place of a follower's table, which has the columns of runs."""
 
-ON_SQLITE = asdict(SQLITE) | asdict(SQLITE_RUNS) | asdict(SQLITE_WAKES)
+ON_SQLITE = asdict(SQLITE) | asdict(SQLITE_RUNS) | asdict(SQLITE_SKILLS) | asdict(SQLITE_WAKES)
 ON_SQLITE |= {name: text.format(**TABLES) for name, text in asdict(SQLITE_FOLLOWERS).items()}
-ON_POSTGRES = asdict(POSTGRES) | asdict(POSTGRES_RUNS) | asdict(POSTGRES_WAKES)
+ON_POSTGRES = asdict(POSTGRES) | asdict(POSTGRES_RUNS) | asdict(POSTGRES_SKILLS) | asdict(POSTGRES_WAKES)
 ON_POSTGRES |= {name: text.format(**TABLES) for name, text in asdict(POSTGRES_FOLLOWERS).items()}
 STATEMENTS = [("sqlite", name, text) for name, text in ON_SQLITE.items()] + [
     ("postgres", name, text) for name, text in ON_POSTGRES.items()
@@ -41,6 +43,7 @@ WHOLE_LEDGER = {
     "forget_requests",
     "count_run_events",
     "list_run_streams",
+    "count_skill_events",
     "count_in_motion",
     "list_followed_indexes",
     "list_relations",
@@ -109,7 +112,9 @@ def test_postgres_accepts_every_statement(postgres_url: str, schema: str) -> Non
             connection.execute(f"PREPARE {name} AS {prepared}")
 
 
-@pytest.mark.parametrize("name", ["append_put", "append_group", "append_partition_deleted", "append_run_event"])
+@pytest.mark.parametrize(
+    "name", ["append_put", "append_group", "append_partition_deleted", "append_run_event", "append_skill_event"]
+)
 def test_the_append_takes_no_lock_and_sends_no_notification(name: str) -> None:
     text = ON_POSTGRES[name].upper()
     for forbidden in ("LOCK TABLE", "NOTIFY", "NEXTVAL", "NOW()", "ADVISORY"):

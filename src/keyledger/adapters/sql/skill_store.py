@@ -58,10 +58,11 @@ class SkillRows:
         try:
             times = {name: self._rows.to_time(named[name]) for name in _TIMES}
             tags = tuple(self._of_tags(named["tags"]))
+            sealed = bytes(named["definition"])
         except (TypeError, ValueError, OverflowError) as error:
             raise UnreadableError(f"the row of {columns[0]!r}", f"{type(error).__name__}: {error}") from None
         flags = {name: bool(named[name]) for name in _FLAGS}
-        definition = self.mapper.unseal(bytes(named["definition"]), f"the row of {columns[0]!r}")
+        definition = self.mapper.unseal(sealed, f"the row of {columns[0]!r}")
         return SkillRow(**(named | times | flags | {"tags": tags, "definition": definition}))
 
 
