@@ -177,7 +177,8 @@ def _assign(connection: Connection[Any], attributes: dict[str, Any]) -> None:
 
 def _swapped(cursor: Cursor[Any], settings: dict[str, str]) -> list[tuple[str, str]]:
     """Set a session's settings; what they were before."""
-    return cursor.execute(_SWAP, {"names": list(settings), "settings": list(settings.values())}).fetchall()
+    wanted = {"names": list(settings), "settings": list(settings.values())}
+    return cursor.execute(_SWAP, wanted).fetchall()
 
 
 def _called(given: Any) -> Any:
