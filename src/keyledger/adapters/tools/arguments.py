@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, PlainValidator
 
-from keyledger.domain.arguments import DEFAULT_PAGE, MAX_PAGE
+from keyledger.domain.arguments import DEFAULT_PAGE, MAX_PAGE, check_name, check_revision
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.scope import MAX_ID_BYTES, MAX_KEY_BYTES, SKILL, check_key
 from keyledger.domain.strict import RequiredFieldError, StrictModel
@@ -156,3 +156,6 @@ class RestoreArguments(KeyArguments):
         super().check()
         if self.to is None:
             raise RequiredFieldError("to")
+        check_revision("to", self.to)
+        check_revision("if_revision", self.if_revision)
+        check_name("request_id", self.request_id)

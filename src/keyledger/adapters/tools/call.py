@@ -70,7 +70,8 @@ def _traced(ledger: Ledger, tool: str, sent: object, invocation: Invocation) -> 
 
 
 def _called(ledger: Ledger, tool: str, spec: ToolSpec, args: Mapping[str, Any], invocation: Invocation) -> Result:
-    given = {name: value for name, value in args.items() if value is not None or name == "value"}
+    optional = spec.arguments.model_fields.keys() - {"value"}
+    given = {name: value for name, value in args.items() if value is not None or name not in optional}
     arguments = spec.arguments.model_validate(given)
     check_access(invocation, arguments.scope, None if spec.writes else partial(ancestors, ledger, invocation))
     arguments.check()
