@@ -72,6 +72,13 @@ class Config:
         """Open the ledger for asyncio: as :meth:`open`, to be awaited or entered by ``async with``."""
         return open_async(**self._options(more))
 
+    def skill_options(self, **more: Any) -> ValidateOptions:  # noqa: ANN401 - what ValidateOptions takes
+        """How skills are judged, as configured; ``more`` are fields of :class:`keyledger.ValidateOptions`."""
+        configured = {
+            each.name: self._values[each.name] for each in fields(ValidateOptions) if each.name in self._values
+        }
+        return ValidateOptions(**(configured | more))
+
     def _options(self, more: dict[str, Any]) -> dict[str, Any]:
         values = self._values
         reuse, pool = values["reuse_conversation_store"], more.get("pool")
@@ -81,11 +88,10 @@ class Config:
         if url is None and "url" not in more:
             raise NotConfiguredError(self._without_url(reuse=reuse))
         quotas = {tier: values[f"{tier}_quota_bytes"] for tier in TIERS}
-        of_skills = {each.name: values[each.name] for each in fields(ValidateOptions) if each.name in values}
         return {
             "url": url,
             **{name: values[name] for name in _AS_THEY_ARE},
-            "skill_options": ValidateOptions(**of_skills),
+            "skill_options": self.skill_options(),
             "tier_quotas": {tier: most for tier, most in quotas.items() if most is not None},
             **more,
         }

@@ -27,6 +27,7 @@ from keyledger.domain.errors import (
     RefusedError,
     RevisionNotFoundError,
     RunNotFoundError,
+    SkillNotFoundError,
     StorageError,
 )
 
@@ -34,6 +35,7 @@ INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (KeyNotFoundError, 1),
     (RunNotFoundError, 1),
+    (SkillNotFoundError, 1),
     (RevisionNotFoundError, 1),
     (NeverUsedError, 1),
     (InvalidArgumentError, 2),

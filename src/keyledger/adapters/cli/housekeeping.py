@@ -87,7 +87,8 @@ def rebuild_read_models(session: Session) -> None:
 
 
 def _tell_rebuild(report: RebuildReport) -> None:
-    say(f"rebuilt {count(report.partitions + report.runs + report.skills, 'stream')} from {count(report.events, 'event')}")
+    streams = report.partitions + report.runs + report.skills
+    say(f"rebuilt {count(streams, 'stream')} from {count(report.events, 'event')}")
     if not report.differences:
         say("nothing differed: the read models were what the events say", "green")
         return

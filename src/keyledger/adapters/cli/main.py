@@ -26,6 +26,7 @@ from keyledger.adapters.cli import (
     restoring,
     runs,
     schema,
+    skills,
     sweeping,
     watching,
 )
@@ -46,6 +47,7 @@ _PARTS = (
 for part in _PARTS:
     app.add_typer(part.app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(skills.app, name="skills")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so

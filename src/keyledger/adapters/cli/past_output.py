@@ -72,10 +72,10 @@ def _by(last: Version | None) -> str:
 
 def _inside(change: KeyChange) -> list[str]:
     """What changed inside a value, a line for each operation of the patch."""
-    return [_told(each) for each in change.patch if each["path"] != "" or each["op"] != "replace"]
+    return [told(each) for each in change.patch if each["path"] != "" or each["op"] != "replace"]
 
 
-def _told(step: dict[str, JSONValue]) -> str:
+def told(step: dict[str, JSONValue]) -> str:
     """An operation of JSON Patch: ``replace /high 17``, ``move /a to /b``."""
     path = printable(str(step["path"]))
     if "from" in step:
