@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import keyledger
-from keyledger.adapters.mcp.http import is_loopback
+from keyledger.adapters.mcp.http import is_loopback, listen
 from keyledger.adapters.mcp.resources import key_resource
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from tests.mcp.serving import MODES, WHO, called, http_server, in_loop, message, names, over_http, resource
@@ -166,3 +167,10 @@ def test_a_value_that_would_be_altered_is_refused(tmp_path: Path) -> None:
 )
 def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:  # noqa: FBT001
     assert is_loopback(host) is expected
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_headers() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import orjson
 from anyio import to_thread
@@ -36,7 +36,6 @@ from keyledger.domain.toolset import Result
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 Identify: TypeAlias = Callable[[Context], Invocation]
-T = TypeVar("T")
 
 _INSTRUCTIONS: Final = (
     "A key-value store that keeps every version of every key. Errors say what to do: read their message."
@@ -54,6 +53,7 @@ def make_server(ledger: Ledger, identify: Identify) -> Server[Any]:
         "keyledger",
         version=version("keyledger"),
         instructions=_INSTRUCTIONS,
+        get_tool_input_schema=lambda _: None,  # none names a header, and so none need be made for each call
         on_list_tools=desk.list_tools,
         on_call_tool=desk.call_tool,
         on_list_resources=desk.list_resources,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from threading import Thread
 from typing import Any, Final, cast
 
 from anyio import AsyncFile, CancelScope, create_memory_object_stream, create_task_group, open_signal_receiver
 from anyio.abc import ObjectSendStream
-from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
@@ -75,19 +74,25 @@ async def _lines() -> AsyncIterator[str]:
 
     A thread reads them, as a read cannot be cancelled; a daemon, as one must not keep the process from ending.
     """
-    send, receive = create_memory_object_stream[str]()
-    Thread(target=_read, args=(send, asyncio.get_running_loop()), name="keyledger-stdin", daemon=True).start()
-    async with receive:
-        async for line in receive:
-            yield line
+    lines = asyncio.Queue[str | None]()
+    loop = asyncio.get_running_loop()
+
+    def deliver(line: str | None) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    Thread(target=_read, args=(deliver,), name="keyledger-stdin", daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line
 
 
-def _read(send: MemoryObjectSendStream[str], loop: asyncio.AbstractEventLoop) -> None:
-    # A file of its own: the interpreter closes sys.stdin at its end, and must not find it in use.
-    with (
-        suppress(RuntimeError),  # the loop has ended
-        open(0, encoding="utf-8", errors="surrogateescape", newline="\n", closefd=False) as stdin,
-    ):
-        for line in stdin:
-            asyncio.run_coroutine_threadsafe(send.send(line), loop).result()
-        loop.call_soon_threadsafe(send.close)
+def _read(deliver: Callable[[str | None], None]) -> None:
+    """Deliver each line, and None at the end."""
+    with suppress(RuntimeError):  # the loop has ended
+        # A file of its own: the interpreter closes sys.stdin at its end, and must not find it in use.
+        with (
+            suppress(OSError),
+            open(0, encoding="utf-8", errors="surrogateescape", newline="\n", closefd=False) as stdin,
+        ):
+            for line in stdin:
+                deliver(line)
+        deliver(None)

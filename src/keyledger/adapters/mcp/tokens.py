@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -13,6 +13,7 @@ import yaml
 from mcp.server import ServerRequestContext
 from mcp.server.auth.provider import AccessToken
 
+from keyledger.adapters.strict_yaml import StrictLoader
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.invocation import Invocation
 
@@ -64,7 +65,7 @@ def read_tokens(file: Path) -> Tokens:
         InvalidArgumentError: the file cannot be read or is not of its form.
     """
     try:
-        found = yaml.load(file.read_bytes(), _Unique)  # noqa: S506 - a SafeLoader
+        found = yaml.load(file.read_bytes(), StrictLoader)  # noqa: S506 - a safe one
     except OSError as error:
         raise _wrong(file, f"a file that can be read ({error.strerror})") from None
     except yaml.MarkedYAMLError as error:
@@ -97,15 +98,3 @@ def _invocation(fields: object, number: int) -> Invocation:
         return Invocation.model_validate(fields)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"{OPTION}: token {number}: {error.field}", error.got, error.allowed) from None
-
-
-class _Unique(yaml.SafeLoader):
-    """Refuses a name that stands twice, where PyYAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        names = set[str]()
-        for name, _ in node.value:
-            if name.value in names:
-                raise yaml.MarkedYAMLError(problem="a name stands twice", problem_mark=name.start_mark)
-            names.add(name.value)
-        return super().construct_mapping(node, deep)
