@@ -56,6 +56,23 @@ def test_a_bad_line_is_answered_and_the_rest_still_run(run: Run, line: Any, code
     assert bad["message"].startswith(message)
 
 
+def test_exec_asks_for_flags_as_a_list_or_a_personas_mapping(run: Run) -> None:
+    personas = [
+        {"type": {"system": {"kv_store_access": "yes", "kv_store_write": "on"}}},
+        ["type.system.kv_store_access"],
+        {"type.system.kv_store_write": True},
+    ]
+    lines = [
+        json.dumps(
+            {"tool": "kv_set", "args": {"key": "k", "value": 1}, "invocation": INVOCATION | {"flags": flags}}
+        )
+        for flags in personas
+    ]
+    answers = [json.loads(line) for line in run("exec", "-", stdin="\n".join(lines)).out.splitlines()]
+    assert [answer.get("error") for answer in answers] == [None, "permission_denied", "permission_denied"]
+    assert answers[1]["message"].startswith("kv_set: the flag 'type.system.kv_store_write' is required")
+
+
 def test_a_bug_in_one_call_does_not_end_the_session(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyledger.Partition, "get", lambda *_, **__: 1 / 0)
     done = run("exec", "-", stdin=call("kv_get", key="k") + "\n" + call("kv_list"))

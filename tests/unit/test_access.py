@@ -4,6 +4,7 @@ import pytest
 
 from keyledger import InvalidArgumentError, Invocation, ScopeAccessError
 from keyledger.domain.policy import check_access
+from keyledger.domain.run import PURGES
 
 
 def invocation(**fields: object) -> Invocation:
@@ -116,6 +117,33 @@ def test_what_does_not_fit_an_invocation_is_an_error_that_names_the_field(fields
     with pytest.raises(InvalidArgumentError) as caught:
         Invocation.model_validate(fields)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("field", ["channel_id", "run_id", "root_run_id", "parent_run_id"])
+def test_an_id_that_is_empty_is_none(field: str) -> None:
+    assert getattr(invocation(**{field: ""}), field) is getattr(invocation(), field) is None
+    assert getattr(invocation(**{field: "x:y"}), field) == "x:y"
+    with pytest.raises(InvalidArgumentError, match=rf"^invocation\.{field}: got 5; allowed is a str$"):
+        invocation(**{field: 5})
+
+
+@pytest.mark.parametrize("field", ["run_id", "root_run_id", "parent_run_id"])
+def test_a_run_may_not_be_the_ledgers_own(field: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=rf"^invocation\.{field}: got "):
+        invocation(**{field: PURGES})
+
+
+@pytest.mark.parametrize(
+    ("fields", "tree"),
+    [
+        ({}, None),
+        ({"run_id": "r"}, "r"),
+        ({"run_id": "r", "parent_run_id": "p"}, "p"),
+        ({"run_id": "r", "parent_run_id": "p", "root_run_id": "t"}, "t"),
+    ],
+)
+def test_the_tree_is_the_one_of_whoever_is_named_highest(fields: dict[str, str], tree: str | None) -> None:
+    assert invocation(**fields).tree == tree
 
 
 def test_the_constructor_raises_the_same_errors() -> None:

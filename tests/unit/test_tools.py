@@ -164,6 +164,24 @@ def test_first_of_all_a_ledger_must_be_configured() -> None:
     assert Host(None)("kv_set", scope="user:bo") == error("not_configured", "kv_set: not configured")
 
 
+def test_then_the_tool_must_be_one(call: Host) -> None:
+    assert call("kv_drop", invocation(flags=[]), scope="user:bo")["message"].startswith("tool: got 'kv_drop'")
+
+
+def test_then_the_flags_must_be_there(call: Host) -> None:
+    answer = call("kv_set", invocation(flags=[ACCESS_FLAG]), colour="red")
+    message = (
+        "kv_set: the flag 'type.system.kv_store_write' is required, and this call does not have it; "
+        "ask an admin to grant it"
+    )
+    assert answer == error("permission_denied", message)
+
+
+def test_then_the_arguments_are_looked_at(call: Host) -> None:
+    answer = call("kv_set", scope="user:bo", if_revision="1")
+    assert answer == error("invalid_argument", "kv_set: if_revision: got '1'; allowed is an integer")
+
+
 def test_then_the_scope_is_checked(call: Host) -> None:
     answer = call("kv_set", scope="user:bo")
     assert answer == error("access_denied", "kv_set: scope 'user:bo' is not yours to use: the caller is 'ada'")
@@ -521,6 +539,45 @@ def test_a_run_reads_what_those_above_it_keep_and_writes_nothing_there(call: Hos
     assert call("kv_get", by, key="k", scope="run:other")["error"] == "access_denied"
     nobody = invocation("weather", "ada", run_id="never-started")
     assert call("kv_get", nobody, key="k", scope="run:a")["error"] == "access_denied"
+
+
+def test_a_call_below_a_run_that_nobody_audits_is_in_that_runs_tree(call: Host, ledger: Ledger) -> None:
+    by = invocation(run_id="below", parent_run_id="above")
+    assert call("kv_set", by, key="k", value=1, scope="root_run:above")["ok"] is True
+    assert call("kv_get", by, key="k", scope="root_run:below")["error"] == "access_denied"
+    call("kv_set", by, key="k", value=1)
+    assert ledger.partition("weather").history("k")[0].root_run_id == "above"
+
+
+def test_the_tree_that_a_host_names_is_the_one(call: Host, ledger: Ledger) -> None:
+    ledger.runs.start(RunInfo("above", "planner", root_run_id="top"))
+    by = invocation(run_id="below", parent_run_id="above")
+    assert call("kv_set", by, key="k", value=1, scope="root_run:top")["ok"] is True
+    named = invocation(run_id="below", parent_run_id="above", root_run_id="named")
+    assert call("kv_set", named, key="k", value=1, scope="root_run:named")["ok"] is True
+    assert call("kv_get", named, key="k", scope="root_run:top")["error"] == "access_denied"
+
+
+# ------------------------------------------------------------------------- what was in the storage's way
+
+
+def test_a_quota_that_cannot_be_looked_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with keyledger.open("memory://", tier_quotas={"default": 10}) as ledger:
+        monkeypatch.setattr(ledger.storage.skills, "load", _unreachable)
+        message = "kv_set: quota lookup: the storage cannot be reached; nothing was written, try again later"
+        answer = Host(ledger)("kv_set", key="k", value=1)
+        assert answer == error("storage_unavailable", message)
+
+
+def test_a_usage_that_cannot_be_read_is_told(call: Host, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger.storage, "load", _unreachable)
+    message = "usage check: the storage cannot be reached; nothing was written, try again later"
+    assert call("kv_set", key="k", value=1) == error("storage_unavailable", f"kv_set: {message}")
+    assert call("kv_increment", key="k") == error("storage_unavailable", f"kv_increment: {message}")
+
+
+def _unreachable(*_: object, **__: object) -> None:
+    raise StorageUnavailableError("at db.internal as root")
 
 
 # ------------------------------------------------------------------------------------- recorded reads

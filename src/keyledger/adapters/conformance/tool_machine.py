@@ -28,7 +28,9 @@ from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from keyledger.domain.scope import ROOT_RUN_PARTITION
 from keyledger.domain.toolset import Result
 
-_KEYS = st.sampled_from(["k", "k:", "k:1", "K", "user:a", "../k", "%", "_", COMPOSED, DECOMPOSED, ALIKE, "a", ""])
+_KEYS = st.sampled_from(
+    [*"kkkkkk", "k:", "k:1", "K", "user:a", "../k", "%", "_", COMPOSED, DECOMPOSED, ALIKE, "a", ""]
+)
 _PREFIXES = st.sampled_from(["", "k", "k:", "%", "_", "e", COMPOSED, "user:", "K"])
 _VALUES = st.none() | st.integers(0, 9) | st.just("x")
 

@@ -45,7 +45,7 @@ def tenants() -> st.SearchStrategy[Invocation]:
     run = st.none() | st.sampled_from(RUNS)
     return st.builds(
         Invocation,
-        skill_id=st.sampled_from(SKILLS),
+        skill_id=st.sampled_from([*SKILLS[:2] * 3, *SKILLS]),
         caller_id=st.sampled_from(CALLERS),
         run_id=run,
         root_run_id=st.none() | run,
