@@ -100,8 +100,7 @@ def test_over_stdio_the_server_of_a_client_that_is_killed_in_a_call_finishes_it_
     assert slow.times() == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(("transport", "number"), [("stdio", signal.SIGTERM), ("http", signal.SIGINT)])
 def test_a_server_that_is_told_to_end_finishes_the_call_that_it_is_at(
     slow: Slow, transport: str, number: signal.Signals
 ) -> None:

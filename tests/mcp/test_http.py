@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import signal
 import socket
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -16,7 +18,7 @@ import keyledger
 from keyledger.adapters.mcp.http import is_loopback, listen
 from keyledger.adapters.mcp.resources import key_resource
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
-from tests.mcp.serving import MODES, WHO, called, http_server, in_loop, message, names, over_http, resource
+from tests.mcp.serving import MODES, WHO, called, http_server, in_loop, message, names, over_http, resource, start
 
 BOTH = [ACCESS_FLAG, WRITE_FLAG]
 ADA, BO, CY, DI = (f"{name}-0123456789-ABCDEF" for name in ("ada", "bo", "cy", "di"))
@@ -132,6 +134,23 @@ def test_a_page_cannot_reach_this_machine_by_a_name_of_its_own(tmp_path: Path, t
         with http_server(f"sqlite:///{tmp_path}/ledger.db", *options, warns=warnings) as served:
             for headers, status, _ in HEADERS:
                 assert posted(served, SET, Authorization=f"Bearer {ADA}", **headers)[0].status == status
+
+
+def test_a_person_is_told_where_it_serves_and_ends_it_with_ctrl_c(tmp_path: Path) -> None:
+    server = start("--url", f"sqlite:///{tmp_path}/ledger.db", "--transport", "http", "--port", "0", *WHO)
+    try:
+        assert server.stdout is not None
+        served = re.fullmatch(
+            r"serving at (http://127\.0\.0\.1:\d+/mcp); Ctrl-C ends it\n", server.stdout.readline()
+        )
+        assert served is not None
+        assert posted(served[1], SET)[0].status == 200
+        server.send_signal(signal.SIGINT)
+        assert server.communicate(timeout=60) == ("", "")
+        assert server.returncode == 0
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_it_takes_what_is_posted_and_gives_no_streams(tmp_path: Path) -> None:
