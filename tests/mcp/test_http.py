@@ -136,6 +136,15 @@ def test_a_page_cannot_reach_this_machine_by_a_name_of_its_own(tmp_path: Path, t
                 assert posted(served, SET, Authorization=f"Bearer {ADA}", **headers)[0].status == status
 
 
+def test_beyond_this_machine_it_serves_under_any_name_who_has_a_token(
+    tmp_path: Path, tokens: tuple[str, str]
+) -> None:
+    everywhere = ("--host", "0.0.0.0")  # noqa: S104
+    with http_server(f"sqlite:///{tmp_path}/ledger.db", *tokens, *everywhere) as served:
+        assert posted(served, SET, Host="memory.example")[0].status == 401
+        assert posted(served, SET, Host="memory.example", Authorization=f"Bearer {ADA}")[0].status == 200
+
+
 def test_a_person_is_told_where_it_serves_and_ends_it_with_ctrl_c(tmp_path: Path) -> None:
     server = start("--url", f"sqlite:///{tmp_path}/ledger.db", "--transport", "http", "--port", "0", *WHO)
     try:
