@@ -22,7 +22,7 @@ import typer.main
 import keyledger
 import keyledger.domain
 from keyledger.adapters.cli.main import app
-from keyledger.domain import errors, partition, run
+from keyledger.domain import errors, partition, run, skill
 from tests.e2e.blocks import Block, Page, blocks_of, matches, normalised
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +49,10 @@ NOT_RUN = {
         "the server that the tests bring along has no pg_dump"
     ),
     ("docs/explanation/performance.md", "make bench\n"): "it takes minutes",
+    (
+        "docs/how-to/write-an-adapter.md",
+        '[project.entry-points."keyledger.adapters"]\nshared-memory = "keyledger_shared_memory:open_storage"\n',
+    ): "tests/contracts/test_example_adapter.py compares it with the example, and builds that",
     (
         "docs/how-to/scale.md",
         'PGOPTIONS="-c search_path=agents" psql "$DATABASE_URL" -1 -v ON_ERROR_STOP=1 -f tables.sql\n',
@@ -228,6 +232,7 @@ def test_every_public_name_is_in_the_reference(name: str) -> None:
             keyledger.View,
             keyledger.PendingBatch,
             keyledger.Runs,
+            keyledger.Skills,
         )
         for name, _ in methods_of(owner)
         if name != "reset_after_fork"  # called by the interpreter
@@ -264,7 +269,12 @@ def commands(group: Any = None, above: str = "") -> dict[str, Any]:
 def test_every_command_is_in_the_reference_with_every_option(name: str) -> None:
     text = section("cli.md", f"keyledger {name}")
     for parameter in commands()[name].params:
-        if parameter.name in {"url", "as_json", "help"}:  # what every command takes stands at the top, once
+        if parameter.name in {
+            "url",
+            "config_file",
+            "as_json",
+            "help",
+        }:  # what every command takes stands at the top, once
             continue
         for option in parameter.opts if parameter.param_type_name == "option" else [parameter.metavar]:
             assert f"`{option}" in text, option
@@ -277,7 +287,7 @@ def test_the_global_options_are_in_the_reference() -> None:
             assert f"`{option}" in text, option
 
 
-@pytest.mark.parametrize("event_type", [*partition.EVENT_TYPES, *run.EVENT_TYPES])
+@pytest.mark.parametrize("event_type", [*partition.EVENT_TYPES, *run.EVENT_TYPES, *skill.EVENT_TYPES])
 def test_every_event_is_in_the_reference_with_its_topic_and_fields(event_type: Any) -> None:
     text = section("events.md", event_type.__name__)
     common = section("events.md", "What every event carries")
