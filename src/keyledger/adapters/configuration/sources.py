@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from keyledger.adapters.configuration.fields import ADAPTER, Fields, check, key_of, keys, read, variables_of
+from keyledger.adapters.strict_yaml import StrictLoader
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.strict import UnknownFieldError
 
@@ -83,7 +84,7 @@ class File(YamlConfigSettingsSource):
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         name = str(self.path)
         try:
-            tree = yaml.load(file_path.read_text("utf-8"), _Loader)  # noqa: S506 - derived from the safe one
+            tree = yaml.load(file_path.read_text("utf-8"), StrictLoader)  # noqa: S506 - derived from the safe one
         except OSError as error:
             raise InvalidArgumentError(name, error.strerror, "a file that can be read") from error
         except UnicodeDecodeError:
@@ -123,17 +124,6 @@ class File(YamlConfigSettingsSource):
 
 DEFAULT_ADAPTER = ("tools", "kv_store", "default_adapter")
 _NOT_ONLY_OURS = ((), ("tools",))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe one, which would keep the last of two equal keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen = {"<<": 0}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and seen.setdefault(key.value, id(key)) not in {0, id(key)}:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} twice", problem_mark=key.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _known() -> dict[str, Any]:
