@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keyledger.domain.policy import WRITE_FLAG
-from tests.e2e.cli import Run
+from tests.e2e.cli import Run, Shell
 
 WHO = ("--skill", "weather", "--caller", "ada")
 HTTP = ("--transport", "http")
@@ -91,6 +91,14 @@ def test_without_the_extra_it_says_how_to_get_it(run: Run, monkeypatch: pytest.M
     done = run("mcp", *WHO, "--json")
     assert (done.status, done.error["error"]) == (4, "not_configured")
     assert "pip install 'keyledger[mcp]'" in done.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("closed", "told"), [("<&-", "an open standard input"), (">&-", "an open standard output")]
+)
+def test_without_standard_input_or_output_it_does_not_serve(shell: Shell, closed: str, told: str) -> None:
+    done = shell(f"$keyledger mcp --skill weather --caller ada {closed}")
+    assert (done.returncode, done.stderr) == (2, f"error: -: got None; allowed is {told}\n")
 
 
 def test_a_reading_server_makes_no_ledger(run: Run, tmp_path: Path) -> None:

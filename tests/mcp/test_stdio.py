@@ -61,13 +61,14 @@ def test_a_signal_ends_it_well_while_it_waits_for_input(
     assert (server.stdout.read(), server.stderr.read()) == ("", "")
 
 
-def test_it_ends_well_when_nobody_reads_its_answers(server: subprocess.Popen[str]) -> None:
+@pytest.mark.parametrize("lines", [setting(2, "2"), "nonsense\n" * 100, ("nonsense\n" + setting(3, "3")) * 20])
+def test_it_ends_well_when_nobody_reads_its_answers(server: subprocess.Popen[str], lines: str) -> None:
     assert said(server, setting(1, "1"))["id"] == 1
     assert server.stdin is not None
     assert server.stdout is not None
     assert server.stderr is not None
     server.stdout.close()
-    server.stdin.write(setting(2, "2"))
+    server.stdin.write(lines)
     server.stdin.flush()
     assert server.wait(60) == 0
     assert server.stderr.read() == ""

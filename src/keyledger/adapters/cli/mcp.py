@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from keyledger.adapters.cli.lines import standard_input
+from keyledger.adapters.cli.lines import STANDARD_OUTPUT, standard_input
 from keyledger.adapters.cli.output import print_json, say
 from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
@@ -127,6 +128,8 @@ def _over_stdio(session: Session, invocation: Invocation, *, create: bool) -> No
     from keyledger.adapters.mcp.stdio import serve_stdio  # noqa: PLC0415
 
     standard_input()
+    if sys.stdout is None:
+        raise InvalidArgumentError(STANDARD_OUTPUT, None, "an open standard output")
     with session.open(create=create) as ledger:
         asyncio.run(serve_stdio(make_server(ledger, lambda _: invocation)))
 

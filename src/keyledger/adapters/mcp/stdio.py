@@ -10,7 +10,15 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, Final, cast
 
-from anyio import AsyncFile, CancelScope, create_memory_object_stream, create_task_group, open_signal_receiver
+from anyio import (
+    AsyncFile,
+    BrokenResourceError,
+    CancelScope,
+    ClosedResourceError,
+    create_memory_object_stream,
+    create_task_group,
+    open_signal_receiver,
+)
 from anyio.abc import ObjectSendStream
 from mcp.server import Server
 from mcp.server.stdio import stdio_server
@@ -50,13 +58,14 @@ async def _pass_on(
     write: ObjectSendStream[SessionMessage],
 ) -> None:
     """Pass messages on to the server; it would leave one that cannot be read without an answer, and we do not."""
-    async with messages:
-        async for item in read:
-            if isinstance(item, Exception):
-                error = JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=_UNREADABLE)
-                await write.send(SessionMessage(error))
-            else:
-                await messages.send(item)
+    with suppress(BrokenResourceError, ClosedResourceError):  # nobody reads the output, or the server has ended
+        async with messages:
+            async for item in read:
+                if isinstance(item, Exception):
+                    error = JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=_UNREADABLE)
+                    await write.send(SessionMessage(error))
+                else:
+                    await messages.send(item)
 
 
 def _id_of(error: Exception) -> int | str | None:
