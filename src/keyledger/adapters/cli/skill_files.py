@@ -5,10 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from typing import Any
 
-import yaml
-
 from keyledger.adapters.cli.lines import opened
-from keyledger.adapters.strict_yaml import StrictLoader
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.skills.definition import Skill
 from keyledger.domain.values import parse_json
@@ -31,6 +28,10 @@ def read_skill(file: str) -> Skill:
 
 
 def _from_yaml(file: str, text: bytes) -> Any:
+    import yaml  # noqa: PLC0415 - no other command needs it
+
+    from keyledger.adapters.strict_yaml import StrictLoader  # noqa: PLC0415
+
     try:
         return yaml.load(text.decode(), StrictLoader)  # noqa: S506 - derived from the safe one
     except UnicodeDecodeError:
