@@ -370,7 +370,7 @@ class SkillContract(Fixtures):
         elsewhere = (START + timedelta(seconds=15)).astimezone(timezone(timedelta(hours=-5)))
         assert skills.get("weather", at=elsewhere) == first
 
-    def test_a_time_that_has_not_come_is_refused(self, skills: Skills, clock: ManualClock) -> None:
+    def test_a_time_of_a_skill_that_has_not_come_is_refused(self, skills: Skills, clock: ManualClock) -> None:
         save(skills)
         with pytest.raises(InvalidArgumentError, match="a time that has come"):
             skills.get("weather", at=clock.now() + timedelta(seconds=1))
