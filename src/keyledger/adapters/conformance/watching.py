@@ -261,7 +261,7 @@ class WatchContract(Fixtures):
             ("follow", {"follow": None}),
         ],
     )
-    def test_what_is_not_of_its_form_is_refused(
+    def test_what_is_not_of_the_form_of_a_watch_is_refused(
         self, kv: Partition, field: str, arguments: dict[str, Any]
     ) -> None:
         with pytest.raises(InvalidArgumentError) as raised:
