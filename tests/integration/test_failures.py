@@ -54,6 +54,30 @@ def test_a_connection_that_broke_before_the_write_is_replaced(postgres_url: str,
         assert kv.increment("n").value == 4
 
 
+@pytest.mark.parametrize("write", ["save", "grant", "start", "set_under_the_lock"])
+def test_a_transaction_begins_anew_where_idle_connections_broke(
+    postgres_url: str, schema: str, write: str
+) -> None:
+    with (
+        keyledger.open(postgres_url, schema=schema) as ledger,
+        psycopg.connect(postgres_url, autocommit=True) as admin,
+    ):
+        skill = keyledger.Skill(name="Weather", system_prompt="Tell it.")
+        ledger.skills.save("weather", skill)
+        with ledger.storage.exclusive("partition:a"), ledger.storage.exclusive("partition:b"):
+            pass
+        _terminate_others(admin)
+        if write == "save":
+            assert ledger.skills.save("other", skill).revision == 1
+        elif write == "grant":
+            assert ledger.skills.grant_quota("weather", 9).quota_bytes == 9
+        elif write == "start":
+            ledger.runs.start(keyledger.RunInfo("r-1", "weather"))
+        else:
+            with ledger.storage.exclusive("partition:weather") as session:
+                assert session.load("partition:weather", ()).state.revision == 0
+
+
 def _terminate_others(admin: psycopg.Connection[Any]) -> None:
     admin.execute(
         "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -96,6 +96,28 @@ class Datastore(PostgresDatastore):
         Errors come out as ours or the library's; a transaction that the block leaves open is rolled back.
         """
         return _Borrowed(self.connections)
+
+    @contextmanager
+    def begun(self) -> Iterator[Cursor[Any]]:
+        """As :meth:`cursor`, in a transaction that the block ends; on another connection if an idle one broke."""
+        try:
+            borrowed, cursor = self._begin()
+        except ConnectionLostError:
+            self.drop_idle()
+            borrowed, cursor = self._begin()
+        with ExitStack() as stack:
+            stack.push(borrowed)
+            yield cursor
+
+    def _begin(self) -> tuple[_Borrowed, Cursor[Any]]:
+        borrowed = self.cursor()
+        cursor = borrowed.__enter__()
+        try:
+            cursor.execute("BEGIN")
+        except psycopg.Error as error:
+            borrowed.__exit__(type(error), error, error.__traceback__)
+            raise
+        return borrowed, cursor
 
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:

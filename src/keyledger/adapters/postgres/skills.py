@@ -61,8 +61,7 @@ class PostgresSkills(SQLSkills):
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:
-        with self._datastore.cursor() as cursor:
-            cursor.execute("BEGIN")
+        with self._datastore.begun() as cursor:
             yield _Locked(self._datastore, self._rows, cursor, stream)
 
     @contextmanager

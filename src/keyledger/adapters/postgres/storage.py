@@ -117,8 +117,7 @@ class PostgresStorage(_Parameters, StorageReads):
 
     @contextmanager
     def exclusive(self, stream: str) -> Iterator[_Locked]:
-        with self.datastore.cursor() as cursor:
-            cursor.execute("BEGIN")
+        with self.datastore.begun() as cursor:
             yield _Locked(self.recorder, self._rows, self.notifier, cursor, stream)
 
     # -------------------------------------------------------------------------------- housekeeping
