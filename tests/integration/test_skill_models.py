@@ -117,6 +117,19 @@ def test_a_row_that_cannot_be_read_says_so_until_it_is_rebuilt(
             assert everything(ledger.skills) == before
 
 
+@pytest.mark.parametrize("key", [None, cipher()])
+def test_a_write_asks_for_the_tier_of_a_skill_and_not_for_what_it_says(
+    key: Any, options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
+) -> None:
+    with reopen(cipher=key, tier_quotas={"default": 10, "extended": 20}) as ledger:
+        manage_something(ledger)
+        engine = "sqlite" if options["url"].startswith("sqlite") else "postgres"
+        execute(options, NOT_READ[engine][0])
+        kv = ledger.partition("weather")
+        kv.set("a", 1)
+        assert kv.usage().max_bytes == 10
+
+
 def test_a_head_that_does_not_match_the_events_asks_for_a_rebuild(
     options: dict[str, str], reopen: Callable[..., keyledger.Ledger]
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,6 +120,15 @@ def test_a_ttl_that_is_no_number_is_refused_by_its_own_name(call: Host, bad: obj
     assert answer["message"].startswith("kv_set: ttl_seconds: got ")
 
 
+@pytest.mark.parametrize("tool", ["kv_set", "kv_increment"])
+@pytest.mark.parametrize("long", [1e18, 10**400, 10**12])
+def test_a_ttl_beyond_all_time_is_refused_by_its_own_name(call: Host, tool: str, long: float) -> None:
+    answer = call(tool, key="k", ttl_seconds=long, **({"value": 1} if tool == "kv_set" else {}))
+    assert answer["message"].startswith(f"{tool}: ttl_seconds: got 1")
+    allowed = "allowed is a number of seconds that end before the year 10000; 0, less or null is for ever"
+    assert answer["message"].endswith(allowed)
+
+
 def test_a_write_records_caller_run_tree_and_tool(call: Host, ledger: Ledger) -> None:
     call("kv_set", key="k", value=1)
     version = ledger.partition("weather").history("k")[0]
@@ -153,6 +163,57 @@ def test_a_condition_that_does_not_hold_refuses(call: Host) -> None:
 def test_a_repeated_request_id_gives_the_first_result(call: Host) -> None:
     first = call("kv_increment", key="k", request_id="once")
     assert call("kv_increment", key="k", request_id="once") == first
+
+
+def test_a_request_id_is_the_runs_own(call: Host) -> None:
+    assert call("kv_increment", key="k", request_id="1")["value"] == 1
+    assert call("kv_increment", BO, key="k", request_id="1")["value"] == 2
+    assert call("kv_set", invocation(run_id="r-10"), key="other", value=1, request_id="1")["ok"] is True
+    again = [call("kv_increment", by, key="k", request_id="1")["value"] for by in (ADA, BO)]
+    assert again == [1, 2]
+
+
+def test_without_a_run_a_request_id_is_the_callers_own(call: Host) -> None:
+    ada, bo = invocation(), invocation(caller_id="bo")
+    values = [call("kv_increment", by, key="k", request_id="1")["value"] for by in (ada, bo, ada, bo)]
+    assert values == [1, 2, 1, 2]
+    namesake = invocation(caller_id="cy", run_id="ada")
+    assert call("kv_increment", namesake, key="k", request_id="1")["value"] == 3
+
+
+def test_in_a_tree_each_skill_has_request_ids_of_its_own(call: Host) -> None:
+    by = [invocation(skill, run_id=run, root_run_id="top") for run in ("r", None) for skill in ("a", "b")]
+    sent = {"scope": "root_run:top", "key": "k", "request_id": "1"}
+    assert [call("kv_increment", each, **sent)["value"] for each in by * 2] == [1, 2, 3, 4] * 2
+
+
+def test_every_tool_that_writes_owns_its_request_ids(call: Host) -> None:
+    call("kv_set", key="k", value=1)
+    more = {"kv_set": {"value": 1}, "kv_restore": {"to": 1}}
+    for tool in (name for name, spec in TOOLS.items() if spec.writes):
+        for by in (ADA, BO):
+            assert call(tool, by, key="k", request_id=tool, **more.get(tool, {})).get("ok"), tool
+            assert call("kv_set", by, key=tool, value=1, request_id=tool)["error"] == "request_id_reused"
+
+
+@pytest.mark.parametrize("request_id", ["1", "a:b", "skill:weather@1", "%3A", "é" * 128, "x" * 256])
+def test_the_ledgers_request_id_fits_and_the_error_names_what_was_sent(
+    call: Host, ledger: Ledger, request_id: str
+) -> None:
+    by = invocation(run_id="r/17:é")
+    assert call("kv_set", by, key="k", value=1, request_id=request_id)["ok"] is True
+    known = ledger.partition("weather").history("k")[0].request_id
+    digest = hashlib.sha256(f"run:weather:r%2F17%3A%C3%A9:{request_id}".encode()).hexdigest()
+    is_long = len(request_id.encode()) == 256
+    assert known == (f"sha256:{digest}" if is_long else f"run:weather:r%2F17%3A%C3%A9:{request_id}")
+    message = f"kv_set: request id {request_id!r} was used for another command; give each command its own"
+    assert call("kv_set", by, key="k", value=2, request_id=request_id) == error("request_id_reused", message)
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 257, "a\0b", 5])
+def test_a_request_id_that_is_none_is_refused_as_it_was_sent(call: Host, request_id: object) -> None:
+    answer = call("kv_set", scope="user:bo", key="k", value=1, request_id=request_id)
+    assert answer["message"].startswith(f"kv_set: request_id: got {request_id!r}"[:80])
 
 
 # --------------------------------------------------- the order in which kv_set looks at what it was sent
@@ -258,10 +319,18 @@ def test_increment_adds_one_unless_told_otherwise_and_keeps_the_ttl(call: Host) 
     assert (call("kv_increment", key="k")["value"], call("kv_get", key="k")["ttl_seconds"]) == (6, 60)
 
 
-@pytest.mark.parametrize("delta", [True, 1.0, "1"])
+@pytest.mark.parametrize("delta", [True, 1.5, "1", 2.0**54, float("inf"), float("nan")])
 def test_a_delta_that_is_no_integer_is_refused(call: Host, delta: object) -> None:
     message = f"kv_increment: delta: got {delta!r}; allowed is an integer"
     assert call("kv_increment", key="k", delta=delta) == error("invalid_argument", message)
+
+
+def test_an_integral_float_is_an_integer_as_in_json_schema(call: Host) -> None:
+    answer = call("kv_increment", key="k", delta=2.0**53, initial_value=-1.0, if_revision=0.0)
+    assert (answer["value"], type(answer["value"])) == (2**53 - 1, int)
+    assert len(call("kv_list", limit=5.0)["entries"]) == 1
+    assert call("kv_history", key="k", before=2.0)["versions"][0]["revision"] == 1
+    assert call("kv_restore", key="k", to=1.0)["ok"] is True
 
 
 def test_increment_of_a_string_is_refused(call: Host) -> None:
@@ -563,7 +632,7 @@ def test_the_tree_that_a_host_names_is_the_one(call: Host, ledger: Ledger) -> No
 
 def test_a_quota_that_cannot_be_looked_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with keyledger.open("memory://", tier_quotas={"default": 10}) as ledger:
-        monkeypatch.setattr(ledger.storage.skills, "load", _unreachable)
+        monkeypatch.setattr(ledger.storage.skills, "tier", _unreachable)
         message = "kv_set: quota lookup: the storage cannot be reached; nothing was written, try again later"
         answer = Host(ledger)("kv_set", key="k", value=1)
         assert answer == error("storage_unavailable", message)

@@ -67,12 +67,12 @@ class Engine:
     def _tier_bytes(self, stream: str) -> int | None:
         """The quota of the tier that the skill of a partition is of, else the configured one."""
         try:
-            skill = self.storage.skills.load(skill_stream(name_of(stream)))
+            tier = self.storage.skills.tier(skill_stream(name_of(stream)))
         except StorageError as error:
             error.during = "quota lookup"
             raise
         configured = self.settings.limits.max_bytes
-        return configured if skill.saved is None else self.settings.tier_quotas.get(skill.tier, configured)
+        return configured if tier is None else self.settings.tier_quotas.get(tier, configured)
 
     def usage(self, stream: str, row: UsageRow) -> Usage:
         """A stream's usage beside the quota in force there."""

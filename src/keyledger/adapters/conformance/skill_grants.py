@@ -275,11 +275,22 @@ class SkillGrantContract(Fixtures):
     ) -> None:
         ledger = reopen(tier_quotas=TIERS)
         kv = ledger.partition("weather")
-        monkeypatch.setattr(ledger.storage.skills, "load", unavailable)
+        monkeypatch.setattr(ledger.storage.skills, "tier", unavailable)
         with pytest.raises(StorageUnavailableError) as refused:
             kv.set("a", 1)
         assert refused.value.during == "quota lookup"
         assert kv.get("a") is None
+
+    def test_a_dry_run_has_the_tiers_that_are_here_until_it_has_its_own(
+        self, ledger: Ledger, reopen: Callable[..., Ledger]
+    ) -> None:
+        save(ledger.skills)
+        with reopen(tier_quotas=TIERS).dry_run() as dry:
+            kv = dry.partition("weather")
+            assert kv.usage().max_bytes == 10
+            dry.skills.grant_extended_bounds("weather")
+            assert kv.usage().max_bytes == 20
+            assert dry.partition("ghost").usage().max_bytes == MIB
 
     @pytest.mark.parametrize(
         ("wrong", "field"),

@@ -37,6 +37,9 @@ class DrySkills(MemorySkills):
         self._copy(stream)
         return super().load(stream)
 
+    def tier(self, stream: str) -> str | None:
+        return super().tier(stream) if stream in self._copied else self._source.tier(stream)
+
     def events(self, stream: str, after: int, limit: int) -> list[Any]:
         self._copy(stream)
         return super().events(stream, after, limit)

@@ -37,6 +37,11 @@ class MemorySkills:
             row = self._rows.get(stream)
             return SkillState(stream) if row is None else row.state
 
+    def tier(self, stream: str) -> str | None:
+        with self._recorder.locked():
+            row = self._rows.get(stream)
+            return None if row is None else row.state.tier
+
     def events(self, stream: str, after: int, limit: int) -> list[Any]:
         with self._recorder.locked():
             return read_events(self._recorder, self._mapper, stream, after, limit)

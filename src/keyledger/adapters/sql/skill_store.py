@@ -13,6 +13,7 @@ from keyledger.adapters.sql.run_store import Runner
 from keyledger.adapters.sql.statements import narrowed
 from keyledger.domain.errors import UnreadableError
 from keyledger.domain.skill import SkillEvent, SkillState
+from keyledger.domain.skills.options import tier_of
 from keyledger.domain.skills.ports import RebuiltSkills, SkillFilter, SkillProjector, SkillRow
 from keyledger.domain.values import MAX_INTEGER
 
@@ -26,6 +27,7 @@ class SkillStatements:
     list_skills: str
     put_skill: str
     read_skill: str
+    read_skill_tier: str
     remove_skill: str
 
 
@@ -91,6 +93,10 @@ class SQLSkills(SkillReads):
     def _rebuilding(self, stream: str) -> AbstractContextManager[Runner]:
         """A transaction in which nobody else writes ``stream``."""
         raise NotImplementedError
+
+    def tier(self, stream: str) -> str | None:
+        found = self._all(self._sql.read_skill_tier, {"stream": stream})
+        return tier_of(trusted=bool(found[0][0]), extended_bounds=bool(found[0][1])) if found else None
 
     def list_skills(self, wanted: SkillFilter, after: str, limit: int) -> list[SkillState]:
         every = {

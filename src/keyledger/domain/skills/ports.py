@@ -112,6 +112,10 @@ class SkillStorage(Protocol):
         """The skill; revision 0 if it was never saved."""
         ...
 
+    def tier(self, stream: str) -> str | None:
+        """The tier of the skill, None if it was never saved; what it says is not read for it."""
+        ...
+
     def events(self, stream: str, after: int, limit: int) -> list[SkillEvent]:
         """Events with revision > ``after``, oldest first."""
         ...
