@@ -649,6 +649,31 @@ def _unreachable(*_: object, **__: object) -> None:
     raise StorageUnavailableError("at db.internal as root")
 
 
+@pytest.mark.parametrize(
+    ("tool", "flags", "args", "code"),
+    [
+        ("kv_frob", FLAGS, {}, "invalid_argument"),
+        ("kv_set", [ACCESS_FLAG], {}, "permission_denied"),
+        ("kv_get", FLAGS, {"ttl": 1}, "invalid_argument"),
+        ("kv_get", FLAGS, {"key": "k"}, "storage_unavailable"),
+    ],
+)
+def test_what_needs_no_storage_is_refused_without_it_and_logged(
+    call: Host,
+    ledger: Ledger,
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+    tool: str,
+    flags: Any,
+    args: Any,
+    code: str,
+) -> None:
+    monkeypatch.setattr(type(ledger.runs), "root_of", _unreachable)
+    answer = call(tool, invocation(run_id="r-2", flags=flags), **args)
+    assert answer["error"] == code
+    assert lines()[1:] == [("tool_result", {"tool": tool, "call": 1, **answer})]
+
+
 # ------------------------------------------------------------------------------------- recorded reads
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from keyledger.domain.arguments import DEFAULT_PAGE, MAX_PAGE, check_name, check_revision
 from keyledger.domain.errors import InvalidArgumentError
@@ -16,13 +16,32 @@ ABSENT: Final = object()
 """What ``value`` is when it was not sent: null is a value."""
 
 
+TTL_ALLOWED: Final = "a number of seconds that end before the year 10000; 0, less or null is for ever"
+
+
 def _ttl(seconds: Any) -> float | None:
     """Models send 0 where they mean none."""
     if seconds is None:
         return None
     if type(seconds) not in {int, float} or (type(seconds) is float and not isfinite(seconds)):
-        raise InvalidArgumentError("ttl_seconds", seconds, "a number of seconds; 0, less or null is for ever")
+        raise InvalidArgumentError("ttl_seconds", seconds, TTL_ALLOWED)
     return seconds if seconds > 0 else None
+
+
+def _request_id(request_id: str | None) -> str | None:
+    """Checked here, as another one goes on to the ledger."""
+    check_name("request_id", request_id)
+    return request_id
+
+
+def _integer(number: Any) -> Any:
+    """To JSON Schema 5.0 is an integer; beyond 2**53 a float may stand for another one than was meant."""
+    exact = type(number) is float and number.is_integer() and abs(number) <= _MAX_EXACT
+    return int(number) if exact else number
+
+
+_MAX_EXACT = 2**53
+_Integer = Annotated[int, BeforeValidator(_integer)]
 
 
 def _described(description: str, **constraints: int) -> Any:
@@ -50,18 +69,20 @@ _TTLOfIncrement = Annotated[
     _described("Seconds until the entry expires; 0 or null leaves that as it is."),
 ]
 _IfRevision = Annotated[
-    int | None,
+    _Integer | None,
     _described("Only write if the key is at this revision; 0 if it must not exist yet.", minimum=0),
 ]
 _RequestId = Annotated[
     str | None,
+    AfterValidator(_request_id),
     _described(
-        "An id of your own for this write: sent again with the same id, it is not done twice.",
+        "An id of your own for this write, new for each: sent again with the same id in the same run, it is not "
+        "done twice.",
         minLength=1,
         maxLength=MAX_ID_BYTES,
     ),
 ]
-_Limit = Annotated[int, _described("How many to return at most.", minimum=1, maximum=MAX_PAGE)]
+_Limit = Annotated[_Integer, _described("How many to return at most.", minimum=1, maximum=MAX_PAGE)]
 
 
 class ToolArguments(StrictModel):
@@ -119,8 +140,8 @@ class DeleteArguments(KeyArguments):
 class IncrementArguments(KeyArguments):
     """The arguments of kv_increment."""
 
-    delta: Annotated[int, _described("What to add; less than 0 to subtract.")] = 1
-    initial_value: Annotated[int, _described("What a missing key counts as before.")] = 0
+    delta: Annotated[_Integer, _described("What to add; less than 0 to subtract.")] = 1
+    initial_value: Annotated[_Integer, _described("What a missing key counts as before.")] = 0
     ttl_seconds: _TTLOfIncrement = None
     if_revision: _IfRevision = None
     request_id: _RequestId = None
@@ -138,7 +159,7 @@ class HistoryArguments(KeyArguments):
     """The arguments of kv_history; ``before`` is the ``next`` of the page before."""
 
     limit: _Limit = DEFAULT_PAGE
-    before: Annotated[int | None, _described("The 'next' of the page before.", minimum=0)] = None
+    before: Annotated[_Integer | None, _described("The 'next' of the page before.", minimum=0)] = None
 
 
 class RestoreArguments(KeyArguments):
@@ -147,7 +168,8 @@ class RestoreArguments(KeyArguments):
     required: ClassVar[tuple[str, ...]] = ("key", "to")
 
     to: Annotated[
-        int | None, _described("The revision, as kv_history shows them, whose value to bring back.", minimum=0)
+        _Integer | None,
+        _described("The revision, as kv_history shows them, whose value to bring back.", minimum=0),
     ] = None
     if_revision: _IfRevision = None
     request_id: _RequestId = None
@@ -158,4 +180,3 @@ class RestoreArguments(KeyArguments):
             raise RequiredFieldError("to")
         check_revision("to", self.to)
         check_revision("if_revision", self.if_revision)
-        check_name("request_id", self.request_id)

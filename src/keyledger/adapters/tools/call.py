@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from keyledger.adapters.tools.arguments import TTL_ALLOWED, ToolArguments
 from keyledger.adapters.tools.kv import ToolSpec, spec_of
 from keyledger.adapters.tools.refusal import refusal
-from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, RunNotFoundError
+from keyledger.adapters.tools.request_ids import owned
+from keyledger.domain.errors import (
+    InvalidArgumentError,
+    NotConfiguredError,
+    RequestIdReusedError,
+    RunNotFoundError,
+)
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
@@ -45,13 +52,13 @@ def call_tool(ledger: Ledger | None, tool: str, args: SentArguments, invocation:
         raise NotConfiguredError("not configured")
     sent = _read(args)
     log, run_id = ledger.runs.tool_log, invocation.run_id
-    is_logged = run_id is not None and log.is_kept(run_id)
-    invocation = _placed(ledger, invocation, is_known=is_logged)
-    if run_id is None or not is_logged or invocation.dry_run:
-        return _traced(ledger, tool, sent, invocation)
+    is_started = run_id is not None and log.is_kept(run_id)
+    call = partial(_traced, ledger, tool, sent, invocation, is_started=is_started)
+    if run_id is None or not is_started or invocation.dry_run:
+        return call()
     of = log.begin_call(run_id, tool, sent)
     try:
-        result = _traced(ledger, tool, sent, invocation)
+        result = call()
     except Exception as error:
         log.end_call(run_id, of, {"ok": False} | refusal(tool, error))
         raise
@@ -59,26 +66,45 @@ def call_tool(ledger: Ledger | None, tool: str, args: SentArguments, invocation:
     return result
 
 
-def _traced(ledger: Ledger, tool: str, sent: object, invocation: Invocation) -> Result:
+def _traced(ledger: Ledger, tool: str, sent: object, invocation: Invocation, *, is_started: bool) -> Result:
     spec = spec_of(tool)
     shown = sent if isinstance(sent, Mapping) else {}
     with ledger.runs.tracing.call(tool, shown, invocation.run_id, invocation.skill_id) as call:
         if ledger.enforces_flags:
             check_flags(tool, spec.requires_flags, invocation.flags)
-        call.result = result = _called(ledger, tool, spec, _object(sent), invocation)
+        arguments = _given(spec, _object(sent))
+        invocation = _placed(ledger, invocation, is_started=is_started)
+        check_access(invocation, arguments.scope, None if spec.writes else partial(ancestors, ledger, invocation))
+        arguments.check()
+        call.result = result = _called(ledger, tool, spec, arguments, invocation)
     return result
 
 
-def _called(ledger: Ledger, tool: str, spec: ToolSpec, args: Mapping[str, Any], invocation: Invocation) -> Result:
+def _given(spec: ToolSpec, args: Mapping[str, Any]) -> ToolArguments:
     optional = spec.arguments.model_fields.keys() - {"value"}
     given = {name: value for name, value in args.items() if value is not None or name not in optional}
-    arguments = spec.arguments.model_validate(given)
-    check_access(invocation, arguments.scope, None if spec.writes else partial(ancestors, ledger, invocation))
-    arguments.check()
+    return spec.arguments.model_validate(given)
+
+
+def _called(ledger: Ledger, tool: str, spec: ToolSpec, arguments: ToolArguments, invocation: Invocation) -> Result:
     if not invocation.dry_run:
-        return spec.run(_partition(ledger, tool, invocation), arguments)
+        return _done(_partition(ledger, tool, invocation), spec, arguments, invocation)
     with ledger.dry_runs.of(invocation.tree) as dry:
-        return spec.run(_partition(dry, tool, invocation), arguments)
+        return _done(_partition(dry, tool, invocation), spec, arguments, invocation)
+
+
+def _done(partition: Partition, spec: ToolSpec, given: ToolArguments, invocation: Invocation) -> Result:
+    """What the tool does, with a request id that is the invocation's own; errors tell of what was sent."""
+    sent = getattr(given, "request_id", None)
+    mine = given if sent is None else given.model_copy(update={"request_id": owned(sent, invocation)})
+    try:
+        return spec.run(partition, mine)
+    except RequestIdReusedError:
+        raise RequestIdReusedError(str(sent)) from None
+    except InvalidArgumentError as error:
+        if error.field != "ttl":
+            raise
+        raise InvalidArgumentError("ttl_seconds", getattr(given, "ttl_seconds", None), TTL_ALLOWED) from None
 
 
 def _read(args: object) -> object:
@@ -90,12 +116,13 @@ def _read(args: object) -> object:
 
 
 def _object(args: object) -> Mapping[str, Any]:
-    if args is None or (isinstance(args, str) and not args.strip()):
+    if isinstance(args, str | bytes):
+        args = parse_json(args, "arguments", envelope=1) if args.strip() else None
+    if args is None:
         return {}
-    sent = parse_json(args, "arguments", envelope=1) if isinstance(args, str | bytes) else args
-    if not isinstance(sent, Mapping):
-        raise InvalidArgumentError("arguments", sent, "an object")
-    return sent
+    if not isinstance(args, Mapping):
+        raise InvalidArgumentError("arguments", args, "an object")
+    return args
 
 
 def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
@@ -109,9 +136,9 @@ def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
     )
 
 
-def _placed(ledger: Ledger, invocation: Invocation, *, is_known: bool) -> Invocation:
+def _placed(ledger: Ledger, invocation: Invocation, *, is_started: bool) -> Invocation:
     """The invocation in the dispatch tree that the audit knows its run, or else its caller's, to be in."""
-    known = invocation.run_id if is_known else invocation.parent_run_id
+    known = invocation.run_id if is_started else invocation.parent_run_id
     if invocation.root_run_id is not None or known is None:
         return invocation
     return invocation.model_copy(update={"root_run_id": ledger.runs.root_of(known)})
