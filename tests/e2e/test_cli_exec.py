@@ -35,13 +35,19 @@ def test_exec_with_json_prints_the_same(run: Run) -> None:
         (b"\xff", "invalid_value", "line: got b'\\xff'; allowed is UTF-8 text"),
         ('{"tool":1,"tool":2}', "invalid_value", "line: got 'tool'; allowed is an object whose keys differ"),
         ('{"tool":18446744073709551616}', "invalid_value", "line: got '18446744073709551616'; allowed is"),
-        ("{}", "invalid_argument", "tool required"),
+        ("{}", "invalid_argument", "invocation required"),
         ({"tool": "kv_get", "invocation": {}}, "invalid_argument", "kv_get: invocation.skill_id required"),
         ({"args": None}, "invalid_argument", "kv_get: key required"),
-        ({"args": []}, "invalid_argument", "kv_get: args: got []; allowed is an object"),
+        ({"args": []}, "invalid_argument", "kv_get: arguments: got []; allowed is an object"),
         ({"arg": {}}, "invalid_argument", "kv_get: unknown field 'arg'; known are tool, args, invocation"),
         ({"tool": "kv_frob"}, "invalid_argument", "tool: got 'kv_frob'; allowed is kv_get, kv_set"),
-        ({"tool": []}, "invalid_argument", "tool: got []; allowed is a string"),
+        ({"tool": []}, "invalid_argument", "tool: got []; allowed is kv_get, kv_set"),
+        ({"args": "{"}, "invalid_value", "kv_get: arguments: got '{'; allowed is valid JSON"),
+        (
+            '{"invocation":{"skill_id":"a","caller_id":"b"}}',
+            "invalid_argument",
+            "tool: got None; allowed is kv_get",
+        ),
         ({"args": {"scope": "user:bo", "key": "k"}}, "access_denied", "kv_get: scope 'user:bo'"),
     ],
 )
@@ -97,6 +103,38 @@ def test_the_calls_of_a_run_are_in_its_log_and_what_they_read_is_recorded(run: R
             for call, line, each in zip((1, 3, 5, 7), lines, answers, strict=True)
         ]
         assert [read.revision for read in ledger.runs.reads("r-1")] == [0, 1]
+
+
+def test_whatever_a_model_sent_in_a_run_is_in_its_log(run: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keyledger.db"
+    with keyledger.open(url) as ledger:
+        ledger.runs.start(keyledger.RunInfo("r-1", "weather"))
+    sent: list[dict[str, Any]] = [
+        {"tool": "kv_get", "args": [1]},
+        {"tool": ["kv_get"], "args": {"key": "k"}},
+        {"tool": "kv_get", "args": "no JSON"},
+        {"tool": "kv_get", "args": '{"key": "k"}'},
+        {"args": {"key": "k"}},
+    ]
+    lines = [json.dumps(line | {"invocation": INVOCATION | {"run_id": "r-1"}}) for line in sent]
+    answers = [json.loads(line) for line in run("exec", "-", stdin="\n".join(lines)).out.splitlines()]
+    assert [answer.get("error") for answer in answers] == [
+        "invalid_argument",
+        "invalid_argument",
+        "invalid_value",
+        None,
+        "invalid_argument",
+    ]
+    with keyledger.open(url) as ledger:
+        logged = [line.payload for line in ledger.runs.logs("r-1")]
+    assert logged[::2] == [
+        {"tool": "kv_get", "args": [1]},
+        {"tool": "['kv_get']", "args": {"key": "k"}},
+        {"tool": "kv_get", "args": "no JSON"},
+        {"tool": "kv_get", "args": {"key": "k"}},
+        {"tool": "None", "args": {"key": "k"}},
+    ]
+    assert [{name: line[name] for name in line.keys() - {"tool", "call"}} for line in logged[1::2]] == answers
 
 
 def test_lines_of_a_dry_run_see_each_other_and_leave_nothing_behind(run: Run) -> None:

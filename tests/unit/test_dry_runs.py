@@ -10,6 +10,7 @@ import pytest
 
 import keyledger
 from keyledger import (
+    FlagRequiredError,
     InvalidArgumentError,
     Invocation,
     KeyledgerError,
@@ -57,6 +58,13 @@ def everything(ledger: Ledger) -> Any:
 def test_a_dry_run_sees_what_stands_and_what_it_did_itself(ledger: Ledger) -> None:
     assert [increment(ledger) for _ in range(3)] == [6, 7, 8]
     assert call_tool(ledger, "kv_get", {"key": "calls"}, DRY)["value"] == 8
+
+
+@pytest.mark.parametrize(("tool", "args"), [("kv_get", {"key": "calls"}), ("kv_increment", {"key": "calls"})])
+def test_a_dry_run_needs_the_flags_of_its_tools(ledger: Ledger, tool: str, args: Any) -> None:
+    with pytest.raises(FlagRequiredError):
+        call_tool(ledger, tool, args, invocation(flags=frozenset({WRITE_FLAG})))
+    assert increment(ledger) == 6
 
 
 def test_a_dry_run_leaves_nothing_behind(ledger: Ledger) -> None:

@@ -26,6 +26,8 @@ from keyledger import (
     UnreadableError,
 )
 from keyledger.adapters.tools.kv import TOOLS
+from keyledger.adapters.tools.refusal import told
+from keyledger.adapters.tools.toolset import LedgerToolset
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 
 READS = ["kv_get", "kv_list", "kv_history"]
@@ -102,6 +104,14 @@ def test_a_tool_that_is_not_offered_cannot_be_taken(ledger: keyledger.Ledger) ->
     assert ("kv_set" in reading, "kv_get" in reading) == (False, True)
 
 
+def test_without_a_ledger_every_call_answers_that_it_is_not_configured() -> None:
+    tools = LedgerToolset(None, BOTH)
+    assert (list(tools), len(LedgerToolset(None, invocation(ACCESS_FLAG)))) == (list(TOOLS), 3)
+    not_configured = {"error": "not_configured", "message": "kv_set: not configured"}
+    assert tools["kv_set"](key="k", value=1) == tools.call("kv_set", {}) == not_configured
+    assert tools.openai()[0]["function"]["name"] == "kv_get"
+
+
 # ------------------------------------------------------------------------------------- in which shapes
 
 
@@ -148,7 +158,7 @@ def test_arguments_may_be_json_text(tools: Toolset, sent: Any) -> None:
     assert tools.call("kv_get", sent) == {"scope": "skill", "key": "k", "found": False}
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  ", "{}", {}])
+@pytest.mark.parametrize("nothing", [None, "", "  ", "{}", {}, "null", b"", b" ", b"null"])
 def test_arguments_may_be_left_out(tools: Toolset, nothing: Any) -> None:
     assert tools.call("kv_list", nothing) == {"entries": [], "next": None}
 
@@ -201,7 +211,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         (
             OutcomeUnknownError(DETAIL),
             "outcome_unknown",
-            "the storage went away: it was written or not; repeat it with its request_id, or read first",
+            "the storage went away: it was written or not; repeat it with the request_id it had, or read first",
         ),
         (LedgerBusyError(DETAIL), "busy", "the storage is busy; nothing was written, try again"),
         (LedgerClosedError(), "closed", "the storage is closed; tell an admin"),
@@ -221,7 +231,7 @@ def test_of_the_storage_a_model_reads_a_sentence_and_the_log_the_detail(
     failing(monkeypatch, error)
     assert tools["kv_set"](key="k", value=1) == {"error": code, "message": f"kv_set: {message}"}
     assert [(record.name, record.levelno) for record in caplog.records] == [("keyledger", logging.WARNING)]
-    assert caplog.messages == [f"kv_set: {type(error).__name__}: {error}"]
+    assert caplog.messages == [f"'kv_set': {type(error).__name__}: {error}"]
 
 
 def test_every_error_of_the_storage_has_a_sentence_of_its_own(
@@ -237,6 +247,24 @@ def test_every_error_of_the_storage_has_a_sentence_of_its_own(
         failing(monkeypatch, error)
         messages.add(tools["kv_set"](key="k", value=1)["message"])
     assert len(messages) == len(kinds) >= 7
+
+
+def test_a_tool_that_only_reads_is_never_told_of_a_request_id(
+    tools: Toolset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OutcomeUnknownError(DETAIL)
+
+    monkeypatch.setattr(keyledger.Partition, "get", fail)
+    message = "kv_get: the storage went away; try again"
+    assert tools["kv_get"](key="k") == {"error": "outcome_unknown", "message": message}
+
+
+def test_no_name_of_a_tool_forges_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    told("kv_get\nforged: all is well" + "x" * 1_000_000, StorageError("gone"))
+    (message,) = caplog.messages
+    assert message.startswith("'kv_get\\nforged: all is well")
+    assert len(message) < 200
 
 
 @pytest.mark.parametrize("during", ["quota lookup", "usage check"])
@@ -255,7 +283,7 @@ def test_of_a_bug_a_model_reads_the_class_alone_and_the_log_has_the_rest(
     answer = tools["kv_set"](key="k", value=1)
     assert answer == {"error": "internal", "message": "a bug in keyledger: ZeroDivisionError"}
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (logging.ERROR, "kv_set: a bug in keyledger")
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "'kv_set': a bug in keyledger")
     assert record.exc_info is not None
 
 

@@ -59,7 +59,7 @@ class InvalidArgumentError(KeyledgerError):
 
     def __init__(self, field: str, got: object, allowed: str) -> None:
         self.field, self.got, self.allowed = field, got, allowed
-        super().__init__(f"{field}: got {_shown(got)}; allowed is {allowed}")
+        super().__init__(f"{field}: got {shown(got)}; allowed is {allowed}")
 
 
 class ValueSerializationError(InvalidArgumentError):
@@ -393,7 +393,8 @@ class UnreadableError(StorageError):
 _LONGEST_SHOWN = 80
 
 
-def _shown(got: object) -> str:
+def shown(got: object) -> str:
+    """What came from outside, on one line and not at length."""
     try:
         text = repr(got)
     except Exception:  # noqa: BLE001 - too deep, or whatever somebody's class does

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
-from pydantic import Field, field_validator
 
 from keyledger.adapters.cli import options as opt
 from keyledger.adapters.cli.lines import lines_of, opened
@@ -25,16 +24,11 @@ app = typer.Typer()
 
 
 class Call(StrictModel):
-    """One line: which tool, with which arguments, for whom."""
+    """One line: which tool, with which arguments, for whom. Tool and arguments are as a model sent them."""
 
-    tool: str
-    args: dict[str, Any] = Field(default_factory=dict)
+    tool: Any = None
+    args: Any = None
     invocation: Invocation
-
-    @field_validator("args", mode="before")
-    @classmethod
-    def _none_is_empty(cls, args: Any) -> Any:
-        return {} if args is None else args
 
 
 @command(app, "exec")

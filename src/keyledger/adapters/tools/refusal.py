@@ -18,6 +18,7 @@ from keyledger.domain.errors import (
     StorageUnavailableError,
     UnreadableError,
     ValueSerializationError,
+    shown,
 )
 from keyledger.domain.toolset import Result
 
@@ -27,9 +28,9 @@ _log = logging.getLogger("keyledger")
 def told(tool: object, error: Exception) -> Result:
     """As :func:`refusal`; what it leaves out goes to the log, where those look who run the ledger."""
     if isinstance(error, StorageError):
-        _log.warning("%s: %s: %s", tool, type(error).__name__, error)
+        _log.warning("%s: %s: %s", shown(tool), type(error).__name__, error)
     elif not isinstance(error, KeyledgerError):
-        _log.error("%s: a bug in keyledger", tool, exc_info=error)
+        _log.error("%s: a bug in keyledger", shown(tool), exc_info=error)
     return refusal(tool, error)
 
 
@@ -42,12 +43,12 @@ def refusal(tool: object, error: Exception) -> Result:
     """
     if not isinstance(error, KeyledgerError):
         return {"error": "internal", "message": f"a bug in keyledger: {type(error).__name__}"}
-    known = type(tool) is str and tool in TOOLS
-    message = f"{tool}: {_message(error)}" if known else _message(error)
+    spec = TOOLS.get(tool) if type(tool) is str else None
+    message = _message(error) if spec is None else f"{tool}: {_message(error, reads=not spec.writes)}"
     return {"error": error.code, "message": message}
 
 
-def _message(error: KeyledgerError) -> str:
+def _message(error: KeyledgerError, *, reads: bool = False) -> str:
     match error:
         case QuotaExceededError():
             return f"{error.code} — {error.used}/{error.max} {error.unit} used; ask admin for higher quota"
@@ -58,17 +59,23 @@ def _message(error: KeyledgerError) -> str:
         case ForkIncompleteError():
             return "what is stored here is a copy that is not finished; try again later, or ask an admin"
         case StorageError():
-            sentence = next(sentence for kind, sentence in _OF_STORAGE if isinstance(error, kind))
+            sentence = _of_storage(error, reads=reads)
             return sentence if error.during is None else f"{error.during}: {sentence}"
         case _:
             return str(error)
+
+
+def _of_storage(error: StorageError, *, reads: bool) -> str:
+    if reads and isinstance(error, OutcomeUnknownError):
+        return "the storage went away; try again"
+    return next(sentence for kind, sentence in _OF_STORAGE if isinstance(error, kind))
 
 
 _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     (StorageUnavailableError, "the storage cannot be reached; nothing was written, try again later"),
     (
         OutcomeUnknownError,
-        "the storage went away: it was written or not; repeat it with its request_id, or read first",
+        "the storage went away: it was written or not; repeat it with the request_id it had, or read first",
     ),
     (LedgerBusyError, "the storage is busy; nothing was written, try again"),
     (LedgerClosedError, "the storage is closed; tell an admin"),

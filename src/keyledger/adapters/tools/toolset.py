@@ -49,9 +49,12 @@ class LedgerTool:
 
 
 class LedgerToolset:
-    """The tools of one invocation, on a ledger. Safe to share between threads."""
+    """The tools of one invocation, on a ledger. Safe to share between threads.
 
-    def __init__(self, ledger: Ledger, invocation: Invocation) -> None:
+    Without a ledger every call answers that it is not configured.
+    """
+
+    def __init__(self, ledger: Ledger | None, invocation: Invocation) -> None:
         if not isinstance(invocation, Invocation):
             raise InvalidArgumentError("invocation", invocation, "an Invocation")
         self._ledger, self._invocation = ledger, invocation
@@ -104,4 +107,5 @@ class LedgerToolset:
         return [self[name] for name in self]
 
     def _is_offered(self, spec: ToolSpec) -> bool:
-        return not self._ledger.enforces_flags or self._invocation.flags.issuperset(spec.requires_flags)
+        enforced = self._ledger is None or self._ledger.enforces_flags
+        return not enforced or self._invocation.flags.issuperset(spec.requires_flags)
