@@ -86,7 +86,7 @@ OFF_PATH = {
         "read_runs",
         "remove_run_head",
     },
-    "listings of skills, which the sweeper uses too": {"list_skills"},
+    "listings of skills, and the sweeper's": {"list_granted_skills", "list_skills"},
     "a rebuild of skills": {"count_skill_events", "list_skill_streams", "put_skill", "remove_skill"},
 }
 

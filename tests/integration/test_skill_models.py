@@ -96,6 +96,15 @@ NOT_READ = {
         NO_DEFINITION,
         f"UPDATE skills SET tags = 'x' {WEATHER}",
         f"UPDATE skills SET saved_at = 'x' {WEATHER}",
+        *(
+            f"UPDATE skills SET {column} = 'zz' {WEATHER}"
+            for column in ("revision", "saved_revision", "max_bytes", "quota_revision", "trusted", "archived")
+        ),
+        f"UPDATE skills SET extended_bounds = 0.5 {WEATHER}",
+        *(
+            f"UPDATE skills SET {column} = x'00' {WEATHER}"
+            for column in ("name", "owner", "visibility", "saved_by")
+        ),
     ],
     "postgres": [NO_DEFINITION.replace("skill_id WHERE", "skill_id::bytea WHERE")],
 }
@@ -115,6 +124,42 @@ def test_a_row_that_cannot_be_read_says_so_until_it_is_rebuilt(
             assert ledger.skills.get("weather", at=2) == before[1][0]
             assert ledger.rebuild().differences
             assert everything(ledger.skills) == before
+
+
+@pytest.mark.parametrize("damage", NOT_READ["sqlite"])
+def test_no_change_is_decided_on_a_row_that_cannot_be_read(damage: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/l.db"
+    with keyledger.open(url) as ledger:
+        manage_something(ledger)
+        execute({"url": url}, damage)
+        changes: list[Callable[[], object]] = [
+            lambda: ledger.skills.save("weather", a_skill()),
+            lambda: ledger.skills.grant_quota("weather", 5),
+        ]
+        for change in changes:
+            with pytest.raises(keyledger.UnreadableError, match="the row of 'skill:weather'"):
+                change()
+        assert ledger.rebuild().differences
+        assert ledger.skills.history("weather").items[0].revision == 2
+
+
+def test_a_grant_of_a_row_that_cannot_be_read_keeps_a_sweep_from_nothing(
+    options: dict[str, str], reopen: Callable[..., keyledger.Ledger], caplog: pytest.LogCaptureFixture
+) -> None:
+    with reopen(global_quota=10_000_000) as ledger:
+        manage_something(ledger)
+        ledger.skills.grant_quota("weather", 6_000)
+        kv = ledger.partition("fares")
+        kv.set("a", "x" * 3_000)
+        kv.delete("a")
+        execute(options, f"UPDATE skills SET quota_revision = 9 {WEATHER}")
+        assert ledger.sweep().bytes_returned > 0
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith("skill:weather: its quota is not carried")
+        assert ledger.rebuild().differences
+        caplog.clear()
+        assert ledger.sweep().grants_carried == 0
+        assert caplog.records == []
 
 
 @pytest.mark.parametrize("key", [None, cipher()])

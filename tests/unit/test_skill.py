@@ -85,8 +85,9 @@ def test_a_save_brings_an_archived_skill_back_also_with_what_it_said() -> None:
 
 
 def test_a_skill_that_comes_back_has_what_was_granted_to_it() -> None:
-    state = given_skill(was_saved(), was_granted_quota(5), was_archived(), was_saved()).state
-    assert (state.max_bytes, state.quota_revision, state.archived) == (5, 2, False)
+    granted = was_granted_quota(5), was_granted_extended_bounds()
+    state = given_skill(was_saved(), *granted, was_archived(), was_saved()).state
+    assert (state.max_bytes, state.quota_revision, state.extended_bounds, state.archived) == (5, 2, True, False)
 
 
 # ------------------------------------------------------------------------------------------- revisions
@@ -127,9 +128,9 @@ def test_a_quota_is_granted_changed_and_taken_back() -> None:
     given_skill(*granted).when(granting_quota(None)).then(was_granted_quota(None))
 
 
-def test_a_quota_that_is_there_already_is_no_event() -> None:
-    given_skill(was_saved(), was_granted_quota(5)).when(granting_quota(5)).then_nothing()
-    given_skill(was_saved()).when(granting_quota(None)).then_nothing()
+def test_a_quota_that_is_there_already_is_granted_again() -> None:
+    given_skill(was_saved(), was_granted_quota(5)).when(granting_quota(5)).then(was_granted_quota(5))
+    given_skill(was_saved()).when(granting_quota(None)).then(was_granted_quota(None))
 
 
 def test_the_revision_of_the_last_grant_of_a_quota_is_kept() -> None:
@@ -221,8 +222,28 @@ def test_what_was_never_saved_is_at_revision_0() -> None:
     assert given_skill().state.revision == 0
 
 
-@pytest.mark.parametrize("definition", [b"", b"x", b"[]", b'{"name":5}', b'{"newer":1}'])
-def test_a_definition_that_is_none_is_unreadable(definition: bytes) -> None:
+NOT_JSON = "it is not JSON"
+
+
+@pytest.mark.parametrize(
+    ("definition", "flaw"),
+    [
+        (b"", NOT_JSON),
+        (b"s3cret", NOT_JSON),
+        (b'{"name":"s3cret', NOT_JSON),
+        (b'{"name":"s3cret\xff"}', NOT_JSON),
+        (b'["s3cret"]', "skill: allowed is an object of name, "),
+        (b'{"name":["s3cret\\n"]}', "name: allowed is "),
+        (b'{"input_schema":[{"name":"a"},{"type":"s3cret"}]}', "input_schema[1].name: allowed is "),
+        (b'{"s3cret\\n":1}', "it has a field that is unknown here"),
+        (b'{"input_schema":[{"name":"a","s3cret":1}]}', "it has a field that is unknown here"),
+    ],
+)
+def test_a_definition_that_is_none_is_unreadable_and_not_told(definition: bytes, flaw: str) -> None:
     assert skill_in(STREAM, a_skill().model_dump_json().encode()) == a_skill()
-    with pytest.raises(UnreadableError, match="skill:weather"):
+    with pytest.raises(UnreadableError) as refused:
         skill_in(STREAM, definition)
+    message = str(refused.value)
+    assert message.startswith(f"a definition of 'skill:weather' cannot be read ({flaw}")
+    assert "s3cret" not in message
+    assert "\n" not in message

@@ -11,10 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple, TypeAlias, assert_never
 
-from keyledger.domain.errors import KeyledgerError, RevisionConflictError, SkillNotFoundError, UnreadableError
+from keyledger.domain.errors import (
+    InvalidArgumentError,
+    RevisionConflictError,
+    SkillNotFoundError,
+    UnreadableError,
+)
 from keyledger.domain.event import Event, UTCDatetime
 from keyledger.domain.skills.definition import Skill
 from keyledger.domain.skills.options import ValidateOptions, tier_of
+from keyledger.domain.strict import UnknownFieldError
 
 STREAM_PREFIX = "skill:"
 
@@ -95,8 +101,13 @@ def skill_in(stream: str, definition: bytes) -> Skill:
     """The skill that a stored definition is of; UnreadableError if it is of none."""
     try:
         return Skill.model_validate_json(definition)
-    except (ValueError, KeyledgerError) as error:
-        raise UnreadableError(f"a definition of {stream!r}", str(error)) from None
+    except UnknownFieldError:
+        flaw = "it has a field that is unknown here"
+    except InvalidArgumentError as error:
+        flaw = f"{error.field}: allowed is {error.allowed}"
+    except ValueError:
+        flaw = "it is not JSON"
+    raise UnreadableError(f"a definition of {stream!r}", flaw)
 
 
 class Saved(NamedTuple):
@@ -229,7 +240,7 @@ def _made(action: SkillAction, state: SkillState) -> tuple[type[SkillEvent], dic
         case Save():
             return _save(action, state)
         case GrantQuota():
-            return None if action.max_bytes == state.max_bytes else (SkillQuotaGranted, action._asdict())
+            return SkillQuotaGranted, action._asdict()  # also what holds: a quota set by hand may stand in its way
         case GrantExtendedBounds():
             same = action.granted == state.extended_bounds
             return None if same else (ExtendedBoundsGranted, action._asdict())

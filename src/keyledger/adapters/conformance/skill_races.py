@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from keyledger.adapters.conformance.fixtures import Fixtures
-from keyledger.adapters.conformance.skill_grants import grant_and_crash, unavailable
+from keyledger.adapters.conformance.skill_grants import grant_and_lose, unavailable
 from keyledger.adapters.conformance.skill_steps import a_skill, carried, quota_changes, save
 from keyledger.domain.errors import InvalidArgumentError, OutcomeUnknownError, RevisionConflictError
 from keyledger.domain.ledger import Ledger
@@ -97,7 +97,7 @@ class SkillRaceContract(Fixtures):
     ) -> None:
         ledgers = [reopen() for _ in range(2)]
         save(ledgers[0].skills)
-        grant_and_crash(ledgers[0], monkeypatch, 100)
+        grant_and_lose(ledgers[0], monkeypatch, 100)
         assert sum(_race(lambda thread: ledgers[thread % 2].sweep().grants_carried)) == 1
         assert carried(ledgers[0]) == [("skill:weather@2", 100)]
 

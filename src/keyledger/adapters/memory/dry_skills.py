@@ -48,6 +48,10 @@ class DrySkills(MemorySkills):
         self._copy_all()
         return super().list_skills(wanted, after, limit)
 
+    def granted(self, after: str, limit: int) -> list[str]:
+        self._copy_all()
+        return super().granted(after, limit)
+
     def _copy(self, stream: str) -> None:
         """Begin as the real skill stands now, unless that is done; its lock and ours are never held together."""
         if stream in self._copied:

@@ -59,6 +59,11 @@ class MemorySkills:
             found = sorted(stream for stream, row in self._rows.items() if _matches(row, wanted))
             return [self._rows[stream].state for stream in found if stream > after][:limit]
 
+    def granted(self, after: str, limit: int) -> list[str]:
+        with self._recorder.locked():
+            found = sorted(stream for stream, row in self._rows.items() if row.quota_revision)
+            return [stream for stream in found if stream > after][:limit]
+
     def rebuild(
         self, after: str, limit: int, project: SkillProjector, progress: Callable[[int], None]
     ) -> RebuiltSkills | None:
@@ -87,6 +92,5 @@ def _matches(row: SkillRow, wanted: SkillFilter) -> bool:
         wanted.owner in ("", row.owner)
         and wanted.visibility in ("", row.visibility)
         and (not wanted.tag or wanted.tag in row.tags)
-        and (wanted.archived or wanted.granted or not row.archived)
-        and (not wanted.granted or row.quota_revision > 0)
+        and (wanted.archived or not row.archived)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from keyledger.adapters.skill_rows import rebuilt_skill
@@ -23,6 +24,7 @@ class SkillStatements:
     """The texts of the statements on skills, by name: the same names on every engine."""
 
     count_skill_events: str
+    list_granted_skills: str
     list_skill_streams: str
     list_skills: str
     put_skill: str
@@ -33,6 +35,13 @@ class SkillStatements:
 
 _TIMES = ("last_recorded_at", "created_at", "saved_at")
 _FLAGS = ("trusted", "extended_bounds", "archived")
+_KINDS: dict[str, type | UnionType] = {
+    **dict.fromkeys(("revision", "saved_revision", "quota_revision", *_FLAGS), int),
+    **dict.fromkeys(("name", "owner", "visibility"), str),
+    "saved_by": str | None,
+    "max_bytes": int | None,
+}
+"""What a column holds, on an engine that would let it hold anything."""
 
 
 class SkillRows:
@@ -58,6 +67,7 @@ class SkillRows:
         """From the columns; UnreadableError for a row that the ledger has not written like that."""
         named = dict(zip(SkillRow._fields, columns, strict=True))
         try:
+            _check_kinds(named)
             times = {name: self._rows.to_time(named[name]) for name in _TIMES}
             tags = tuple(self._of_tags(named["tags"]))
             sealed = bytes(named["definition"])
@@ -66,6 +76,12 @@ class SkillRows:
         flags = {name: bool(named[name]) for name in _FLAGS}
         definition = self.mapper.unseal(sealed, f"the row of {columns[0]!r}")
         return SkillRow(**(named | times | flags | {"tags": tags, "definition": definition}))
+
+
+def _check_kinds(columns: dict[str, Any]) -> None:
+    for name, kind in _KINDS.items():
+        if not isinstance(columns[name], kind):
+            raise TypeError(f"{name} is of type {type(columns[name]).__name__}")
 
 
 class SkillReads:
@@ -103,13 +119,15 @@ class SQLSkills(SkillReads):
             "owner": wanted.owner,
             "visibility": wanted.visibility,
             "tag": wanted.tag,
-            "in_use": not (wanted.archived or wanted.granted),
-            "granted": wanted.granted,
+            "in_use": not wanted.archived,
         }
         given = {name: value for name, value in every.items() if value}
         statement = narrowed(self._sql.list_skills, frozenset(given))
         found = self._all(statement, given | {"after": after, "limit": limit})
         return [self._rows.row(columns).state for columns in found]
+
+    def granted(self, after: str, limit: int) -> list[str]:
+        return [stream for (stream,) in self._all(self._sql.list_granted_skills, {"after": after, "limit": limit})]
 
     def count_events(self) -> int:
         ((count,),) = self._all(self._sql.count_skill_events, {})

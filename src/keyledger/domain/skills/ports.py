@@ -73,8 +73,6 @@ class SkillFilter(NamedTuple):
     visibility: str = ""
     archived: bool = False
     """Archived ones too."""
-    granted: bool = False
-    """Only those that were granted a quota, or had one taken back; archived ones too."""
 
 
 class SkillSession(Protocol):
@@ -126,6 +124,10 @@ class SkillStorage(Protocol):
 
     def list_skills(self, wanted: SkillFilter, after: str, limit: int) -> list[SkillState]:
         """Skills that match, with streams > ``after``, by stream in UTF-8 byte order."""
+        ...
+
+    def granted(self, after: str, limit: int) -> list[str]:
+        """Streams > ``after`` of skills that were granted a quota, or had one taken back, in UTF-8 byte order."""
         ...
 
     def rebuild(

@@ -9,7 +9,13 @@ from typing import Any
 
 from keyledger.domain import arguments
 from keyledger.domain.engine import Engine
-from keyledger.domain.errors import InvalidArgumentError, RevisionNotFoundError, SkillNotFoundError
+from keyledger.domain.errors import (
+    ForkIncompleteError,
+    InvalidArgumentError,
+    RevisionNotFoundError,
+    SkillNotFoundError,
+    StorageError,
+)
 from keyledger.domain.past.difference import patch_of
 from keyledger.domain.records import Page
 from keyledger.domain.scope import MAX_ID_BYTES, check_id
@@ -31,7 +37,7 @@ from keyledger.domain.skill import (
     skill_stream,
 )
 from keyledger.domain.skills.definition import Skill
-from keyledger.domain.skills.grants import Grants
+from keyledger.domain.skills.grants import Grants, tell_left
 from keyledger.domain.skills.ports import SkillFilter, SkillProjector
 from keyledger.domain.skills.records import SkillDiff, SkillRecord, SkillVersion
 from keyledger.domain.skills.validation import normalised_tag
@@ -85,7 +91,10 @@ class Skills:
     def grant_quota(self, skill_id: str, max_bytes: int | None, *, actor: str | None = None) -> SkillRecord:
         """Let the skill's partition use ``max_bytes``, or (None) take that back; it goes before any other quota.
 
-        The partition gets it as a QuotaChanged event; if this process dies before that, the next sweep sees to it.
+        What holds is the last of a grant, also of what was granted before, and a :meth:`Partition.set_quota`. One
+        that is taken back leaves the quota of the tier, else the configured one, not what was set before it. The
+        partition gets a grant as a QuotaChanged event, once it is saved. Where that fails, it stands all the same:
+        the logger ``keyledger`` is told, and the next sweep carries it over.
 
         Raises:
             SkillNotFoundError: no such skill was saved.
@@ -93,7 +102,10 @@ class Skills:
         if max_bytes is not None:
             arguments.check_integer("max_bytes", max_bytes, 0)
         granted = self._do(skill_id, GrantQuota(max_bytes), actor)
-        self._grants.carry(skill_stream(skill_id))
+        try:
+            self._grants.carry(skill_stream(skill_id))
+        except (ForkIncompleteError, StorageError) as error:  # it is saved, and they say that nothing was written
+            tell_left(skill_stream(skill_id), error)
         return granted
 
     def grant_extended_bounds(

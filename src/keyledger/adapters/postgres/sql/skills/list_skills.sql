@@ -8,6 +8,5 @@ WHERE s.skill_id > %(after)s
     AND s.visibility = %(visibility)s -- if visibility
     AND s.tags @> ARRAY[%(tag)s::text] -- if tag
     AND NOT s.archived -- if in_use
-    AND s.quota_revision > 0 -- if granted
 ORDER BY s.skill_id
 LIMIT %(limit)s

@@ -8,6 +8,5 @@ WHERE s.skill_id > :after
     AND s.visibility = :visibility -- if visibility
     AND EXISTS (SELECT 1 FROM json_each(s.tags) WHERE value = :tag) -- if tag
     AND NOT s.archived -- if in_use
-    AND s.quota_revision > 0 -- if granted
 ORDER BY s.skill_id
 LIMIT :limit
