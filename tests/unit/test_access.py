@@ -93,6 +93,10 @@ def test_an_invocation_is_frozen_and_hashable() -> None:
         ({"caller_id": "a"}, "invocation.skill_id required"),
         ({"skill_id": "", "caller_id": "a"}, "invocation.skill_id: got ''; allowed is at least one character"),
         ({"skill_id": "w", "caller_id": 5}, "invocation.caller_id: got 5; allowed is a str"),
+        (
+            {"skill_id": "w", "caller_id": "system:expiry"},
+            "invocation.caller_id: got 'system:expiry'; allowed is a name that does not begin with system:",
+        ),
         ({"skill_id": "w", "caller_id": "a\0"}, "invocation.caller_id: got 'a\\x00'"),
         ({"skill_id": "__root_run__:x", "caller_id": "a"}, "invocation.skill_id: got '__root_run__:x'"),
         ({"skill_id": "w", "caller_id": "a", "run_id": 1}, "invocation.run_id: got 1"),

@@ -383,5 +383,42 @@ def test_what_is_out_of_all_bounds_is_refused(ledger: keyledger.Ledger, tool: st
     assert [line.event_type for line in ledger.runs.logs("r-1")] == ["tool_call", "tool_result"]
 
 
+_LONG = "\0" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent"),
+    [
+        ("kv_get", {_LONG: 1}),
+        ("kv_set", {"key": "k", "value": {_LONG: {_LONG: float("nan")}}}),
+        ("kv_set", {"key": "k", "value": float("nan"), _LONG: {_LONG: float("nan")}}),
+        ("kv_get", {"key": _LONG}),
+        ("kv_get", {"key": "k", "scope": _LONG}),
+        ("kv_get", {"key": "k", "scope": "user:" + _LONG}),
+        ("kv_set", {"key": "k", "value": 1, "request_id": _LONG}),
+        ("kv_get", _LONG),
+        (_LONG, {"key": "k"}),
+        (_LONG, {"key": float("nan")}),
+        ([_LONG], {"key": _LONG}),
+    ],
+)
+def test_nothing_that_is_refused_is_told_or_logged_at_length(
+    ledger: keyledger.Ledger, caplog: pytest.LogCaptureFixture, tool: Any, sent: Any
+) -> None:
+    ledger.runs.start(keyledger.RunInfo("r-1", "weather"))
+    answer = ledger.tools(invocation(ACCESS_FLAG, WRITE_FLAG, run_id="r-1")).call(tool, sent)
+    assert answer["error"] in {"invalid_argument", "invalid_value", "value_too_large"}
+    assert len(str(answer["message"])) < 500
+    lines = [line.payload for line in ledger.runs.logs("r-1")]
+    assert [len(json.dumps(line)) < 2_000 for line in lines] == [True, True]
+    assert (ledger.runs.failures, caplog.messages) == (0, [])
+
+
+def test_what_is_wrong_with_a_scope_is_told_of_the_scope(tools: Toolset) -> None:
+    answer = tools.call("kv_get", {"key": "k", "scope": "user:"})
+    message = "kv_get: scope: got 'user:'; allowed is 'user:<id>', where <id> is at least one character"
+    assert answer == {"error": "invalid_argument", "message": message}
+
+
 def test_an_argument_that_is_not_one_is_refused_even_if_it_is_null(tools: Toolset) -> None:
     assert tools["kv_list"](ttl_seconds=None)["error"] == "invalid_argument"

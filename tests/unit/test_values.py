@@ -90,6 +90,12 @@ def test_a_value_that_holds_itself_is_refused() -> None:
         check_value(value)
 
 
+def test_a_long_name_in_a_path_is_shortened() -> None:
+    with pytest.raises(ValueSerializationError) as refused:
+        check_value({"x" * 1_000_000: {"y": float("nan")}})
+    assert str(refused.value) == f"value.{'x' * 80}….y: got nan; allowed is a finite number"
+
+
 def test_the_error_names_the_path() -> None:
     with pytest.raises(ValueSerializationError) as refused:
         check_value({"a": [1, {"b": float("nan")}]})

@@ -38,8 +38,13 @@ def check_seconds(field: str, seconds: object) -> None:
 def check_actor(actor: object) -> None:
     """Raise unless ``actor`` is None or a name that does not begin with ``system:``, which is the ledger's own."""
     check_name("actor", actor)
-    if isinstance(actor, str) and actor.startswith("system:"):
-        raise InvalidArgumentError("actor", actor, "a name that does not begin with system:")
+    check_not_system("actor", actor)
+
+
+def check_not_system(field: str, name: object) -> None:
+    """Raise if ``name`` is one that only the ledger itself acts under."""
+    if isinstance(name, str) and name.startswith("system:"):
+        raise InvalidArgumentError(field, name, "a name that does not begin with system:")
 
 
 def check_revision(field: str, revision: object) -> None:

@@ -399,4 +399,9 @@ def shown(got: object) -> str:
         text = repr(got)
     except Exception:  # noqa: BLE001 - too deep, or whatever somebody's class does
         text = f"<{type(got).__name__}>"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return shortened(text)
+
+
+def shortened(name: str) -> str:
+    """A name from outside as a part of a sentence, of a path or of a line of a log."""
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"

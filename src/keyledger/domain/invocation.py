@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from keyledger.domain.arguments import check_not_system
 from keyledger.domain.audit.arguments import check_run_id
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.policy import granted_flags
@@ -51,7 +52,10 @@ class Invocation(StrictModel):
     @field_validator("skill_id", "caller_id", mode="plain")
     @classmethod
     def _id(cls, value: object, info: ValidationInfo) -> str:
-        check_id(f"{cls.where}{info.field_name}", value)
+        field = f"{cls.where}{info.field_name}"
+        check_id(field, value)
+        if info.field_name == "caller_id":
+            check_not_system(field, value)
         return str(value)
 
     @field_validator("channel_id", mode="plain")

@@ -54,7 +54,10 @@ def check_scope(scope: object) -> None:
     kind, colon, identity = scope.partition(":") if type(scope) is str else ("", "", "")
     if kind not in _KINDS_WITH_ID or not colon:
         raise InvalidArgumentError("scope", scope, _GRAMMAR)
-    check_id("scope id", identity)
+    try:
+        check_id("scope", identity)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError("scope", scope, f"'{kind}:<id>', where <id> is {error.allowed}") from None
 
 
 def partition_stream(partition_id: str) -> str:

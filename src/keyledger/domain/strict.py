@@ -8,7 +8,7 @@ from typing import ClassVar, Self, get_args
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.errors import InvalidArgumentError, shortened, shown
 
 
 class RequiredFieldError(InvalidArgumentError):
@@ -24,7 +24,7 @@ class UnknownFieldError(InvalidArgumentError):
 
     def __init__(self, field: str, got: object, known: str) -> None:
         super().__init__(field, got, known)
-        self.args = (f"unknown field {field!r}; known are {known}",)
+        self.args = (f"unknown field {shown(field)}; known are {known}",)
 
 
 class StrictModel(BaseModel):
@@ -84,7 +84,8 @@ _within: ContextVar[bool] = ContextVar("within", default=False)
 
 def _path(place: tuple[int | str, ...]) -> str:
     """Where something stands, as ``tools[0].name``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    parts = (f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in place)
+    return "".join(parts).removeprefix(".")
 
 
 def _model_in(annotation: object) -> type[StrictModel] | None:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
-from keyledger.domain.errors import ValueSerializationError
+from keyledger.domain.errors import ValueSerializationError, shortened
 
 JSONValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
@@ -79,7 +79,7 @@ def _check_parts(parts: Iterable[tuple[Any, Any]], depth: int, place: str) -> No
             _check(part, depth + 1)
     except _RefusedPartError as refused:
         if refused.path is not None:
-            refused.path = place.format(name) + refused.path
+            refused.path = place.format(shortened(str(name))) + refused.path
         raise
 
 

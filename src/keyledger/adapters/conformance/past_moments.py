@@ -236,7 +236,7 @@ class MomentContract(Fixtures):
             ("run", {"run": 7}),
             ("run", {"run": "__root_run__"}),
             ("scope", {"scope": "skills"}),
-            ("scope id", {"scope": "root_run:"}),
+            ("scope", {"scope": "root_run:"}),
         ],
     )
     def test_at_takes_one_moment_or_one_run(self, kv: Partition, field: str, arguments: dict[str, Any]) -> None:

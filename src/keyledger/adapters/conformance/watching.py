@@ -254,7 +254,7 @@ class WatchContract(Fixtures):
             ("prefix", {"prefix": 1}),
             ("prefix", {"prefix": "a\0"}),
             ("scope", {"scope": "nobody"}),
-            ("scope id", {"scope": "user:"}),
+            ("scope", {"scope": "user:"}),
             ("after", {"after": -1}),
             ("after", {"after": "1"}),
             ("after", {"after": True}),

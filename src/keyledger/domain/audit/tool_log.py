@@ -9,7 +9,7 @@ from typing import Any
 
 from keyledger.domain.audit.failures import Failures, why
 from keyledger.domain.audit.records import RunLog
-from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError
+from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, RunNotFoundError, shortened, shown
 from keyledger.domain.ports import JSONCodec
 from keyledger.domain.values import JSONValue, is_utf8
 
@@ -50,7 +50,7 @@ class ToolLog:
 
     def begin_call(self, run_id: str, tool: object, args: Any) -> Payload:  # noqa: ANN401 - whatever was sent
         """Log a call that begins; what :meth:`end_call` is to be given of it."""
-        of: Payload = {"tool": tool if isinstance(tool, str) and is_utf8(tool) else repr(tool)}
+        of: Payload = {"tool": shortened(tool) if isinstance(tool, str) and is_utf8(tool) else shown(tool)}
         sent = dict(args) if isinstance(args, Mapping) else args
         line = self._append(run_id, "tool_call", of | {"args": sent}, of)
         return of if line is None else of | {"call": line.sequence}
