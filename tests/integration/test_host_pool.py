@@ -230,6 +230,64 @@ def test_tasks_have_as_many_threads_as_the_pool_has_connections(pool: Connection
     assert [version.value for version in asyncio.run(work())] == [50]
 
 
+@pytest.mark.parametrize("threshold", [0, None])
+def test_a_host_may_prepare_everything_or_nothing(postgres_url: str, schema: str, threshold: int | None) -> None:
+    with (
+        ConnectionPool[Any](postgres_url, kwargs={"prepare_threshold": threshold}, min_size=1, open=True) as pool,
+        keyledger.open("postgresql://", schema=schema, pool=pool) as ledger,
+    ):
+        assert ledger.partition("p").set("a", 1).revision == 1
+        with pool.connection() as connection:
+            assert connection.prepare_threshold == threshold
+
+
+def test_a_host_may_have_an_encoding_that_lacks_the_letters_of_our_schema(postgres_url: str, schema: str) -> None:
+    kwargs = {"options": "-c client_encoding=LATIN1"}
+    with ConnectionPool[Any](postgres_url, kwargs=kwargs, min_size=1, open=True) as pool:
+        with keyledger.open("postgresql://", schema=f"日本{schema}", pool=pool) as ledger:
+            ledger.partition("p").set("a", "日")
+            assert ledger.partition("p").get("a").value == "日"  # type: ignore[union-attr]
+            ledger.storage.datastore.own_connection().close()  # type: ignore[attr-defined]
+        with pool.connection() as connection:
+            assert session_of(connection)["client_encoding"] == {"client_encoding": "LATIN1"}
+
+
+def test_a_hosts_search_path_may_lack_letters_of_its_encoding(postgres_url: str, schema: str) -> None:
+    def configure(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SET client_encoding TO UTF8")
+        connection.execute('SET search_path TO "日"')
+        connection.execute("SET client_encoding TO LATIN1")
+        connection.commit()
+
+    with ConnectionPool[Any](postgres_url, min_size=1, configure=configure, open=True) as pool:
+        with keyledger.open("postgresql://", schema=schema, pool=pool) as ledger:
+            ledger.partition("p").set("a", 1)
+        with pool.connection() as connection:
+            connection.execute("SET client_encoding TO UTF8")
+            assert connection.execute("SHOW search_path").fetchone() == ('"日"',)
+        assert pool.get_stats().get("connections_num") == 1
+
+
+def test_temporary_tables_of_the_host_with_our_names_are_not_ours(
+    postgres_url: str, pool: ConnectionPool[Any], opened: Callable[..., keyledger.Ledger], schema: str
+) -> None:
+    tables = ("current_value", "partition_head", "stored_events", "key_history", "request_log", "keyledger_schema")
+    with keyledger.open(postgres_url, schema=schema) as ledger:
+        ledger.partition("p").set("a", 1)
+    with pool.connection() as first, pool.connection() as second:
+        for connection in (first, second):
+            connection.read_only = False
+            for table in tables:
+                connection.execute(f"CREATE TEMP TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)")
+            connection.commit()
+            connection.read_only = True
+    with opened() as ledger:
+        assert ledger.partition("p").get("a").value == 1  # type: ignore[union-attr]
+        assert ledger.partition("p").set("b", 2).revision == 2
+    with keyledger.open(postgres_url, schema=schema) as ledger:
+        assert ledger.partition("p").get("b").value == 2  # type: ignore[union-attr]
+
+
 # ----------------------------------------------------------------------------------- its own pool
 
 
@@ -242,7 +300,6 @@ def test_the_pool_keeps_its_size_and_grows_by_the_overflow(postgres_url: str, sc
     with keyledger.open(postgres_url, schema=schema, pool_size=2, max_overflow=1, pool_timeout=0.05) as ledger:
         pool = own(ledger).pool
         assert (pool.min_size, pool.max_size) == (2, 3)
-        pool.wait(PATIENCE)
         taken = [own(ledger).take() for _ in range(3)]
         with pytest.raises(
             keyledger.StorageUnavailableError, match=r"all 3 .* busy for 0\.05 s; raise max_overflow"
@@ -251,6 +308,30 @@ def test_the_pool_keeps_its_size_and_grows_by_the_overflow(postgres_url: str, sc
         for cursor in taken:
             own(ledger).give_back(cursor)
         assert ledger.partition("p").get("a") is None
+
+
+def test_nothing_beyond_the_size_is_opened_before_it_is_needed(postgres_url: str, schema: str) -> None:
+    with keyledger.open(postgres_url, schema=schema, pool_size=3, max_overflow=2) as ledger:
+        for number in range(20):
+            ledger.partition("p").set("a", number)
+        assert own(ledger).pool.get_stats()["connections_num"] == 3
+        own(ledger).reset()
+        ledger.partition("p").set("a", 20)
+        assert own(ledger).pool.get_stats()["connections_num"] == 3
+        for pool in own(ledger)._inherited:
+            if isinstance(pool, ConnectionPool):
+                pool.close()
+
+
+def test_a_server_that_gives_too_few_connections_is_unavailable(postgres_url: str, schema: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {schema} LOGIN CONNECTION LIMIT 2")
+        admin.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {schema}")
+    url = psycopg.conninfo.make_conninfo(postgres_url, user=schema)
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    own_url = f"postgresql://{schema}@/{parts['dbname']}?host={parts['host']}"
+    with pytest.raises(keyledger.StorageUnavailableError, match="the server gave no 3 connections"):
+        keyledger.open(own_url, schema=schema, pool_size=3)
 
 
 def test_what_nobody_needed_for_long_is_closed_down_to_the_size(

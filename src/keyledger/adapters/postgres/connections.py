@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from math import ceil
 from queue import Empty, SimpleQueue
+from threading import Lock
 from time import monotonic
 from typing import Any, Protocol
 
 import psycopg
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, Cursor
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row, tuple_row
@@ -89,7 +90,15 @@ class OwnConnections:
 
     def reset(self) -> None:
         self._inherited += [getattr(self, "pool", None), getattr(self, "_idle", None)]
-        self.pool = ConnectionPool(
+        self.pool, self._opening = self._new_pool(), Lock()
+        self._idle: deque[tuple[Cursor[Any], float]] = deque()
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._size.most):
+            self._permits.put(None)
+        self._closed = False
+
+    def _new_pool(self) -> ConnectionPool[Connection[DictRow]]:
+        return ConnectionPool(
             self._conninfo,
             connection_class=Connection[DictRow],
             kwargs={"autocommit": True, "row_factory": dict_row},
@@ -100,14 +109,9 @@ class OwnConnections:
             configure=self._configure,
             open=False,
         )
-        self._idle: deque[tuple[Cursor[Any], float]] = deque()
-        self._permits: SimpleQueue[None] = SimpleQueue()
-        for _ in range(self._size.most):
-            self._permits.put(None)
-        self._closed = False
 
     def _configure(self, connection: Connection[Any]) -> None:
-        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(self._schema)))
+        connection.execute("SELECT set_config('search_path', %s, false)", (search_path(self._schema),))
 
     @contextmanager
     def first(self) -> Iterator[Connection[DictRow]]:
@@ -123,7 +127,22 @@ class OwnConnections:
         except psycopg.Error as error:
             raise StorageUnavailableError(told(error)) from error
         if self._size.size:
-            self.pool.open()
+            try:
+                self._open_pool()
+            except PoolTimeout as error:
+                raise StorageUnavailableError(
+                    f"the server gave no {self._size.size} connections: {told(error)}"
+                ) from error
+
+    def _open_pool(self) -> None:
+        """Have those that are kept in the pool before one is asked for: it would open one more for who asks."""
+        with self._opening:
+            if self.pool.closed and not self._closed:
+                try:
+                    self.pool.open(wait=True, timeout=CONNECT_TIMEOUT)
+                except PoolTimeout:
+                    self.pool = self._new_pool()
+                    raise
 
     def own(self) -> Connection[Any]:
         if self._closed:
@@ -156,7 +175,7 @@ class OwnConnections:
         with suppress(IndexError):
             return self._idle.pop()[0]
         try:
-            self.pool.open()
+            self._open_pool()
             return self.pool.getconn().cursor(row_factory=tuple_row)
         except (psycopg.Error, PoolTimeout) as error:
             if self._closed:
@@ -199,6 +218,11 @@ class OwnConnections:
         self._closed = True
         self._hand_over_idle()
         self.pool.close()
+
+
+def search_path(schema: str) -> str:
+    """The schema, and temporary tables after it: unnamed, they come first, and may have names of ours."""
+    return '"{}", pg_temp'.format(schema.replace('"', '""'))
 
 
 def roll_back(connection: Connection[Any]) -> None:

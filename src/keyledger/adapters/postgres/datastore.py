@@ -69,7 +69,7 @@ class Datastore(PostgresDatastore):
             connection.execute(VERSION_TABLE)
             version = self._version(connection)
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
-                connection.execute(script)
+                connection.execute(script, prepare=False)  # which takes many statements in one
                 connection.execute("INSERT INTO keyledger_schema (version) VALUES (%s)", (number,))
 
     def _create_schema(self, connection: Connection[DictRow]) -> None:

@@ -13,7 +13,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from keyledger.adapters.postgres.connections import CONNECT_TIMEOUT, NOTICING, roll_back, told
+from keyledger.adapters.postgres.connections import CONNECT_TIMEOUT, NOTICING, roll_back, search_path, told
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, StorageUnavailableError
 
 _SWAP = """
@@ -66,8 +66,7 @@ class HostConnections:
         self.pool: ConnectionPool[Any] = pool
         self._timeout = timeout
         self._settings = {
-            "client_encoding": "UTF8",  # the first, as what follows is told in it
-            "search_path": '"{}"'.format(schema.replace('"', '""')),
+            "search_path": search_path(schema),
             "timezone": "UTC",
             "datestyle": "ISO, YMD",
             "lock_timeout": str(ceil(lock_timeout * 1000)),
@@ -75,7 +74,7 @@ class HostConnections:
             "default_transaction_read_only": "off",
             "default_transaction_deferrable": "off",
         }
-        self._former: dict[Connection[Any], tuple[dict[str, Any], dict[str, str]]] = {}
+        self._former: dict[Connection[Any], tuple[dict[str, Any], dict[str, str], str]] = {}
         self._closed = self._forked = False
 
     # -------------------------------------------------------------------------------------- borrowing
@@ -115,7 +114,9 @@ class HostConnections:
         attributes = {name: getattr(connection, name) for name in _ATTRIBUTES}
         _assign(connection, _ATTRIBUTES)
         cursor = connection.cursor(row_factory=tuple_row)
-        self._former[connection] = attributes, dict(_swapped(cursor, self._settings))
+        encoding = _encoding(connection)
+        _set_encoding(cursor, "UTF8")  # the first, as what follows is told in it
+        self._former[connection] = attributes, dict(_swapped(cursor, self._settings)), encoding
         return cursor
 
     def _discard(self, connection: Connection[Any]) -> None:
@@ -124,11 +125,12 @@ class HostConnections:
 
     def give_back(self, cursor: Cursor[Any]) -> None:
         connection = cursor.connection
-        attributes, settings = self._former.pop(connection)
+        attributes, settings, encoding = self._former.pop(connection)
         try:
             roll_back(connection)
             if not connection.closed:
-                _swapped(cursor, dict(reversed(settings.items())))
+                _swapped(cursor, settings)
+                _set_encoding(cursor, encoding)
                 _assign(connection, attributes)
         except BaseException as error:
             connection.close()
@@ -157,7 +159,9 @@ class HostConnections:
             _called(self.pool.conninfo) or "", **options
         )
         _assign(connection, _ATTRIBUTES | {"row_factory": tuple_row})
-        _swapped(connection.cursor(), self._settings)
+        cursor = connection.cursor()
+        _set_encoding(cursor, "UTF8")
+        _swapped(cursor, self._settings)
         return connection
 
     def drop_idle(self) -> None:
@@ -179,6 +183,16 @@ def _swapped(cursor: Cursor[Any], settings: dict[str, str]) -> list[tuple[str, s
     """Set a session's settings; what they were before."""
     wanted = {"names": list(settings), "settings": list(settings.values())}
     return cursor.execute(_SWAP, wanted).fetchall()
+
+
+def _encoding(connection: Connection[Any]) -> str:
+    return connection.info.parameter_status("client_encoding") or ""
+
+
+def _set_encoding(cursor: Cursor[Any], name: str) -> None:
+    """A round trip only where it differs, which is rare."""
+    if _encoding(cursor.connection) != name:
+        cursor.execute("SELECT set_config('client_encoding', %s, false)", (name,))
 
 
 def _called(given: Any) -> Any:
