@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.client import Client
 
 import keyledger
+from keyledger.adapters.mcp.server import make_server
+from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
-from tests.mcp.serving import WHO, Connect, called, in_loop, names
+from tests.mcp.serving import WHO, Connect, called, in_loop, names, over_stdio
 
 ADA = Invocation(skill_id="weather", caller_id="ada", flags=frozenset({ACCESS_FLAG, WRITE_FLAG}))
 
@@ -100,6 +104,26 @@ async def test_read_only_offers_and_does_nothing_that_writes(connect: Connect) -
 
 
 @in_loop
+async def test_a_configuration_without_flags_does_not_open_what_is_served_to_more_than_it_names(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    keyledger.open(url).close()
+    (tmp_path / "keyledger.yaml").write_text("tools: {kv_store: {enforce_flags: false}}")
+    async with over_stdio(url, *WHO, "--config", str(tmp_path / "keyledger.yaml"), "--read-only") as client:
+        assert names((await client.list_tools()).tools) == ["kv_get", "kv_list", "kv_history"]
+        assert (await called(client, "kv_set", key="k", value=1))["error"] == "permission_denied"
+
+
+def test_a_ledger_that_does_not_ask_for_flags_is_not_served() -> None:
+    with (
+        keyledger.open("memory://", enforce_flags=False) as ledger,
+        pytest.raises(InvalidArgumentError, match="enforce_flags"),
+    ):
+        make_server(ledger, lambda _: ADA)
+
+
+@in_loop
 async def test_the_options_say_who_calls(connect: Connect) -> None:
     options = ("--run", "r-2", "--root-run", "r-1", "--channel", "c", "--parent-run", "r-1", "--admin")
     async with connect(*WHO, *options) as client:
@@ -115,10 +139,6 @@ async def test_the_options_say_who_calls(connect: Connect) -> None:
 @pytest.mark.parametrize("name", ["kv_set", "kv_delete", "kv_increment", "kv_restore", "kv_get"])
 @in_loop
 async def test_a_host_is_told_what_a_tool_does_to_what_is_stored(name: str) -> None:
-    from mcp.client import Client  # noqa: PLC0415
-
-    from keyledger.adapters.mcp.server import make_server  # noqa: PLC0415
-
     with keyledger.open("memory://") as ledger:
         async with Client(make_server(ledger, lambda _: ADA)) as client:
             (hints,) = [tool.annotations for tool in (await client.list_tools()).tools if tool.name == name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +69,8 @@ def serve_mcp(
 ) -> None:
     """Serve the tools and resources of a ledger over the Model Context Protocol.
 
-    Who calls is said here or by the bearer token, never by what the model sends. It ends when standard input does,
-    or at Ctrl-C or SIGTERM; calls that have begun are finished.
+    Who calls and what they may do is said here or by the bearer token, never by what the model sends. It ends when
+    standard input does, or at Ctrl-C or SIGTERM; calls that have begun are finished.
     """
     given = {
         "skill_id": skill,
@@ -124,20 +123,24 @@ def _invocation(given: Mapping[str, Any], *, read_only: bool) -> Invocation:
 
 
 def _over_stdio(session: Session, invocation: Invocation, *, create: bool) -> None:
+    from asyncio import run  # noqa: PLC0415 - 30 ms that no other command needs
+
     from keyledger.adapters.mcp.server import make_server  # noqa: PLC0415 - it imports the SDK
     from keyledger.adapters.mcp.stdio import serve_stdio  # noqa: PLC0415
 
     standard_input()
     if sys.stdout is None:
         raise InvalidArgumentError(STANDARD_OUTPUT, None, "an open standard output")
-    with session.open(create=create) as ledger:
-        asyncio.run(serve_stdio(make_server(ledger, lambda _: invocation)))
+    with session.open(create=create, enforce_flags=True) as ledger:
+        run(serve_stdio(make_server(ledger, lambda _: invocation)))
 
 
 def _over_http(
     session: Session, host: str | None, port: int | None, who: Invocation | Path, *, create: bool
 ) -> None:
-    from keyledger.adapters.mcp import http  # noqa: PLC0415 - it imports the SDK
+    from asyncio import run  # noqa: PLC0415 - as above
+
+    from keyledger.adapters.mcp import http  # noqa: PLC0415 - as above
     from keyledger.adapters.mcp.server import make_server  # noqa: PLC0415
     from keyledger.adapters.mcp.tokens import bearer, read_tokens  # noqa: PLC0415
 
@@ -148,10 +151,10 @@ def _over_http(
             "--host", host, "127.0.0.1, ::1 or localhost, unless --tokens says who may call"
         )
     listening = http.listen(host, DEFAULT_PORT if port is None else port)
-    with listening, session.open(create=create) as ledger:
+    with listening, session.open(create=create, enforce_flags=True) as ledger:
         server = make_server(ledger, bearer if isinstance(who, Path) else lambda _: who)
         _tell(http.url_of(listening), as_json=session.as_json)
-        asyncio.run(http.serve_http(server, listening, host, tokens))
+        run(http.serve_http(server, listening, host, tokens))
 
 
 def _tell(url: str, *, as_json: bool) -> None:

@@ -43,19 +43,21 @@ class Session:
         clock: Clock | None = None,
         create: bool = True,
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        **more: Any,
     ) -> Ledger:
         """The ledger, to be used as a context manager; encrypted if KEYLEDGER_CIPHER_KEY is set.
 
-        What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger.
+        What only reads or tidies passes ``create=False``: a mistyped name should not become a new ledger. ``more``
+        are options of :func:`keyledger.open` that come before what is configured.
         """
         cipher = cipher_from_environment()
         if not is_configured(self.config_file):
             url = os.environ.get(URL) or DEFAULT_URL if self.url is None else self.url
-            return open(url, clock=clock, create=create, synchronous=synchronous, cipher=cipher)
+            return open(url, clock=clock, create=create, synchronous=synchronous, cipher=cipher, **more)
         config = self.config()
         for notice in config.notices:
             note(notice, as_json=self.as_json)
-        return config.open(clock=clock, create=create, synchronous=synchronous, cipher=cipher)
+        return config.open(clock=clock, create=create, synchronous=synchronous, cipher=cipher, **more)
 
     def config(self) -> Config:
         """What the ledger is opened with."""

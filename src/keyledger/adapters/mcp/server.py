@@ -30,6 +30,7 @@ from mcp_types import (
 
 from keyledger.adapters.mcp import resources
 from keyledger.adapters.mcp.reading import read
+from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.toolset import Result
@@ -47,7 +48,12 @@ def make_server(ledger: Ledger, identify: Identify) -> Server[Any]:
 
     The ledger is called in threads, so that requests do not wait for each other. A call that has begun is
     finished, also where its client has gone; it is closed by who opened it.
+
+    Raises:
+        InvalidArgumentError: the ledger does not enforce flags, which are all that says who may only read.
     """
+    if not ledger.enforces_flags:
+        raise InvalidArgumentError("enforce_flags", False, "True where a ledger is served")  # noqa: FBT003
     desk = _Desk(ledger, identify)
     return Server(
         "keyledger",
