@@ -99,15 +99,19 @@ def test_save_at_another_revision_is_refused(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: ''\nsystem_prompt: x", "name: got ''; allowed is text that is not blank"),
+        ("system_prompt: x", "error: name required\n"),
+        ("name: x\nsystem_prompt: ' '", "system_prompt: got ' '; allowed is text that is not blank"),
         (YAML + "nme: x\n", "unknown field 'nme'"),
-        (YAML + "name: again\n", "the key name twice"),
+        (YAML + "name: again\n", "skill.yaml, line 8, column 1: the key name twice\n"),
         ('{"name": "a", "name": "b"}', "'name'"),
-        ('{"name": ', "valid JSON"),
+        ('{\n"name": ', "skill.yaml, line 2, column 9: Expecting value\n"),
         ("[1, 2]", "a mapping of a skill's fields"),
         ("", "a mapping of a skill's fields"),
-        ("a: [", "a mapping of a skill's fields"),
-        ("at: 2026-13-45 00:00:00", "a mapping of a skill's fields"),
+        ("a: [1", "line 1, column 6: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
+        ("at: 2026-13-45 00:00:00", "skill.yaml, line 1, column 5: month must be in 1..12\n"),
+        ("a: 1\nb: \x07", "skill.yaml, line 2, column 4: the character U+0007 is not allowed\n"),
+        ('a: "\\Uffffffff"', "skill.yaml, line 1, column 7: Python int too large"),
+        ("[" * 10_000, "got '(too deep)'"),
         ("name: yes\nsystem_prompt: x", "name: got True; allowed is a string"),
         (b"name: \xff", "text in UTF-8"),
         (YAML + "max_tool_calls: 31\n", "ask an admin to grant extended_bounds for higher"),
@@ -120,6 +124,15 @@ def test_save_refuses_what_is_no_skill_and_says_why(
     assert (refused.status, refused.out) == (2, "")
     assert told in refused.err
     assert run("skills", "get", "weather").status == 1
+
+
+@pytest.mark.usefixtures("kept")
+def test_save_of_what_is_saved_already_says_so(run: Run) -> None:
+    assert run("skills", "save", "weather", "-", stdin=YAML).out == "weather saved: revision 4, tier default\n"
+    assert run("skills", "save", "weather", "-", stdin=YAML).out == "weather unchanged: revision 4, tier default\n"
+    assert run("skills", "save", "weather", "-", "--json", stdin=YAML).json["revision"] == 4
+    run("skills", "archive", "weather")
+    assert run("skills", "save", "weather", "-", stdin=YAML).out == "weather saved: revision 6, tier default\n"
 
 
 def test_save_of_a_file_that_is_not_there_is_refused(run: Run) -> None:
@@ -175,7 +188,7 @@ def test_get_shows_a_skill_as_it_was(run: Run, at: str, tags: list[str]) -> None
         (("get", "weather", "--at", "soon"), 2, "invalid_argument"),
         (("get", "weather", "--at", "2026-01-01T00:00:00"), 2, "invalid_argument"),
         (("history", "never"), 1, "skill_not_found"),
-        (("diff", "never", "1"), 1, "revision_not_found"),
+        (("diff", "never", "1"), 1, "skill_not_found"),
         (("diff", "weather", "0"), 1, "skill_not_found"),
         (("archive", "never"), 1, "skill_not_found"),
         (("grant-quota", "never", "5"), 1, "skill_not_found"),
@@ -185,11 +198,23 @@ def test_get_shows_a_skill_as_it_was(run: Run, at: str, tags: list[str]) -> None
         (("grant-extended-bounds", "never"), 1, "skill_not_found"),
         (("archive", "weather", "--actor", "system:me"), 2, "invalid_argument"),
         (("list", "--limit", "0"), 2, "invalid_argument"),
+        (("list", "--visibility", "foo"), 2, "invalid_argument"),
     ],
 )
 def test_what_cannot_be_done_ends_with_its_status(run: Run, arguments: list[str], status: int, code: str) -> None:
     ended = run("skills", *arguments, "--json")
     assert (ended.status, ended.error["error"], ended.out) == (status, code, "")
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("command", ["get weather --at", "diff weather"])
+@pytest.mark.parametrize(
+    ("at", "told"), [("0", "revision 0"), ("2025-12-31T23:59:59+01:00", "2025-12-31T22:59:59+00:00")]
+)
+def test_before_its_first_save_a_skill_was_not_there_yet(run: Run, command: str, at: str, told: str) -> None:
+    ended = run("skills", *command.split(), at)
+    assert (ended.status, ended.err) == (1, f"error: skill 'weather' was not saved yet at {told}\n")
+    assert run("skills", "get", "never", "--at", "0").err == "error: no skill 'never' was saved\n"
 
 
 # ------------------------------------------------------------------------------------- list, history

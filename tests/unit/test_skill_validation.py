@@ -150,7 +150,13 @@ def test_other_options_than_ours_are_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "system_prompt"])
-@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u3000"])
+def test_name_and_prompt_are_required(field: str) -> None:
+    error = refused(**{field: ""})
+    assert (str(error), error.field) == (f"{field} required", field)
+
+
+@pytest.mark.parametrize("field", ["name", "system_prompt"])
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\u3000"])
 def test_name_and_prompt_may_not_be_blank(field: str, blank: str) -> None:
     assert str(refused(**{field: blank})) == f"{field}: got {blank!r}; allowed is text that is not blank"
 
@@ -194,6 +200,7 @@ def test_a_model_tier_is_an_alias_or_a_model_of_a_provider_with_or_without_reaso
 )
 def test_an_unknown_model_tier_is_refused_with_what_is_expected(tier: str) -> None:
     message = f'unknown model tier "{tier}" (expected a tier alias or provider/model)'
+    message += "; aliases are fast, standard, thinking"
     error = refused(model_tier=tier)
     assert (str(error), error.field, error.got) == (message, "model_tier", tier)
     assert error.allowed == "fast, standard, thinking, or provider/model"
@@ -201,7 +208,7 @@ def test_an_unknown_model_tier_is_refused_with_what_is_expected(tier: str) -> No
 
 def test_an_unknown_model_tier_is_shown_on_one_line_and_not_at_length() -> None:
     assert str(refused(model_tier='a"\n')).startswith(r'unknown model tier "a\"\n" (')
-    assert len(str(refused(model_tier="x" * 10_000))) < 200
+    assert len(str(refused(model_tier="x" * 10_000))) < 250
 
 
 def test_a_host_may_have_more_model_tiers() -> None:
@@ -216,6 +223,15 @@ def test_a_checker_of_model_tiers_replaces_the_rule() -> None:
     assert saved(options, model_tier="mine").model_tier == "mine"
     for spec in ("fast", "huge", "openai/gpt-5"):
         assert str(refused(options, model_tier=spec)).startswith(f'unknown model tier "{spec}"')
+
+
+def test_a_checker_of_model_tiers_that_fails_is_named() -> None:
+    def failing(_: str) -> bool:
+        raise LookupError("models.json")
+
+    error = refused(ValidateOptions(is_model_tier=failing), model_tier="fast")
+    assert (error.field, type(error.__cause__)) == ("is_model_tier", LookupError)
+    assert str(error) == "is_model_tier: got LookupError('models.json'); allowed is what can be asked for any text"
 
 
 # -------------------------------------------------------------------------------------------- schedule
@@ -322,6 +338,22 @@ def test_for_others_the_ceiling_holds_where_a_host_raised_the_caps_above_it(
     assert saved(options, max_tool_calls=10_000).max_tool_calls == 10_000
 
 
+@pytest.mark.parametrize(
+    ("field", "asked", "told"),
+    [
+        ("max_iterations", 51, "1 to 50, or 0 for the executor's default, and at most 12"),
+        ("max_runtime", 601, "1 to 600 seconds, or 0 for the executor's default, and at most 60 seconds"),
+    ],
+)
+def test_a_refusal_by_the_ceiling_names_the_cap_that_holds_and_the_way_out(
+    field: str, asked: int, told: str
+) -> None:
+    refusal = str(refused(**{field: asked}))
+    assert refusal == f"{field}: got {asked}; allowed is {told}, the cap of the default tier{HINT}"
+    assert str(refused(EXTENDED, **{field: asked})).endswith("or 0 for the executor's default")
+    assert str(refused(**{field: -1})).endswith("or 0 for the executor's default")
+
+
 @pytest.mark.parametrize("field", BUDGETS)
 @pytest.mark.parametrize("tier", ["default", "extended"])
 def test_each_cap_can_be_lowered(field: str, tier: str) -> None:
@@ -379,6 +411,7 @@ def test_no_two_parameters_have_one_name() -> None:
     assert str(refused(input_schema=[{"name": "a"}, {"name": "b"}, {"name": "a"}])) == (
         "input_schema[2].name: got 'a'; allowed is a name that input_schema[0].name has not"
     )
+    assert refused(input_schema=[{"name": "a"}, {"name": "a "}]).field == "input_schema[1].name"
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
@@ -389,6 +422,7 @@ def test_no_tool_is_blank(blank: str) -> None:
 def test_no_tool_is_named_twice() -> None:
     assert saved(tools=["kv_get", "KV_GET"]).tools == ("kv_get", "KV_GET")
     assert str(refused(tools=["a", "b", "b"])) == "tools[2]: got 'b'; allowed is a name that tools[1] has not"
+    assert refused(tools=[" a", "a\n"]).field == "tools[1]"
 
 
 # ------------------------------------------------------------------------- tags, visibility, chatbot
@@ -460,6 +494,15 @@ def test_a_channel_filter_must_be_registered_where_there_is_a_registry(registry:
     assert str(refused(options, **CHATBOT | {"chatbot_channel_filter": "secret"})) == (
         "chatbot_channel_filter: got 'secret'; allowed is a filter that is registered"
     )
+
+
+def test_a_registry_of_channel_filters_that_fails_is_named() -> None:
+    class Failing:
+        def __contains__(self, _: object) -> bool:
+            raise LookupError("filters.json")
+
+    error = refused(ValidateOptions(channel_filters=Failing()), **CHATBOT)
+    assert (error.field, type(error.__cause__)) == ("channel_filters", LookupError)
 
 
 def test_a_channel_filter_is_not_checked_without_a_registry_or_exposure() -> None:

@@ -9,7 +9,19 @@ import yaml
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML's safe one, which would keep the last of two equal keys."""
+    """YAML's safe one, which would keep the last of two equal keys. Whatever it raises is a YAMLError."""
+
+    def get_single_data(self) -> Any:
+        try:
+            return super().get_single_data()
+        except (ValueError, OverflowError) as error:  # of an escape as "\Uffffffff"
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=self.get_mark()) from None
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         seen = {"<<": 0}
@@ -17,3 +29,15 @@ class StrictLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and seen.setdefault(key.value, id(key)) not in {0, id(key)}:
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value} twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def problem_of(error: Exception, text: str) -> tuple[int, int, str] | None:
+    """Line and column, from 1, of what is wrong with a ``text``, and what it is; None where nobody can say."""
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        column = len(before) - before.rfind("\n")
+        return before.count("\n") + 1, column, f"the character U+{error.character:04X} is not allowed"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return None
+    return mark.line + 1, mark.column + 1, ", ".join(filter(None, (error.context, error.problem, error.note)))

@@ -26,7 +26,7 @@
     ├── RevisionNotFoundError           a revision beyond the partition's last
     ├── PredicateError                  what was to tell good from bad raised
     ├── RunNotFoundError                no such run was started, or it was purged
-    ├── SkillNotFoundError              no such skill was saved
+    ├── SkillNotFoundError              no such skill was saved, or not yet
     ├── NotConfiguredError              a tool without a ledger behind it, or an extra that is not installed
     └── StorageError
         ├── StorageUnavailableError     the database cannot be reached; nothing was written
@@ -42,7 +42,7 @@ tools, ``exec`` and ``--json`` answer with.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 
@@ -309,13 +309,16 @@ class RunNotFoundError(KeyledgerError):
 
 
 class SkillNotFoundError(KeyledgerError):
-    """No skill of this id was saved."""
+    """No skill of this id was saved, or, where ``at`` is a revision or time, it was only after that."""
 
     code = "skill_not_found"
 
-    def __init__(self, skill_id: str) -> None:
-        self.skill_id = skill_id
-        super().__init__(f"no skill {skill_id!r} was saved")
+    def __init__(self, skill_id: str, at: int | datetime | None = None) -> None:
+        self.skill_id, self.at = skill_id, at
+        then = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else f"revision {at}"
+        super().__init__(
+            f"no skill {skill_id!r} was saved" if at is None else f"skill {skill_id!r} was not saved yet at {then}"
+        )
 
 
 class NotConfiguredError(KeyledgerError):
@@ -340,16 +343,16 @@ class StorageUnavailableError(StorageError):
 class OutcomeUnknownError(StorageError):
     """The database went away, or the writer was interrupted, during a commit: it may have happened or not.
 
-    Retry with the ``request_id`` that the command had; one without should be looked up first.
+    Retry with the ``request_id`` that the command had. Where it had none, as with runs and skills, read first.
     """
 
     code = "outcome_unknown"
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, *, has_request_id: bool = True) -> None:
         self.stream = stream
+        retry = "retry it with the request_id that it had, or " if has_request_id else ""
         super().__init__(
-            f"the write to {stream!r} may or may not have been committed; "
-            "retry it with the request_id that it had, or read before you write again"
+            f"the write to {stream!r} may or may not have been committed; {retry}read before you write again"
         )
 
 

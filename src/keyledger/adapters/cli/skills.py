@@ -61,10 +61,12 @@ def save_skill(
     """Save a skill, if it keeps the rules; an archived one is back in use."""
     skill = read_skill(file)
     with session.open() as ledger:
+        former = ledger.skills.get(skill_id)
         saved = ledger.skills.save(
             skill_id, skill, actor=actor, author_is_admin=admin, is_builtin=builtin, if_revision=if_revision
         )
-    _tell(session, saved, "saved")
+    same = former is not None and former.revision == saved.revision
+    _tell(session, saved, "unchanged" if same else "saved")
 
 
 @command(app, "get")
@@ -78,8 +80,8 @@ def get_skill(
     when = None if at is None else _when("at", at)
     with session.open(create=False) as ledger:
         found = ledger.skills.get(skill_id, at=when)
-    if found is None:
-        raise SkillNotFoundError(skill_id)
+        if found is None:
+            raise SkillNotFoundError(skill_id, None if ledger.skills.get(skill_id) is None else when)
     if session.as_json:
         print_json(document(found))
     else:
@@ -92,7 +94,9 @@ def list_skills(
     *,
     owner: Annotated[str, typer.Option("--owner", help="Only of this owner.")] = "",
     tag: Annotated[str, typer.Option("--tag", help="Only with this tag.")] = "",
-    visibility: Annotated[str, typer.Option("--visibility", help="Only private, shared or public ones.")] = "",
+    visibility: Annotated[
+        str, typer.Option("--visibility", help="Only private, shared or public ones, or what is configured.")
+    ] = "",
     archived: Annotated[bool, typer.Option("--include-archived", help="Archived ones too.")] = False,
     limit: opt.Limit = DEFAULT_PAGE,
     after: opt.After = "",

@@ -86,8 +86,8 @@ ARGUMENTS: list[Case] = [
     ("limit", lambda skills, bad: skills.history("weather", limit=bad), NO_LIMIT),
     ("before", lambda skills, bad: skills.history("weather", before=bad), NO_BYTES),
     ("owner", lambda skills, bad: skills.list(owner=bad), NO_TEXT),
-    ("tag", lambda skills, bad: skills.list(tag=bad), NO_TEXT),
-    ("visibility", lambda skills, bad: skills.list(visibility=bad), NO_TEXT),
+    ("tag", lambda skills, bad: skills.list(tag=bad), [" ", "\n\t", *NO_TEXT]),
+    ("visibility", lambda skills, bad: skills.list(visibility=bad), ["secret", "Public", " ", *NO_TEXT]),
     ("include_archived", lambda skills, bad: skills.list(include_archived=bad), NO_FLAG),
     ("after", lambda skills, bad: skills.list(after=bad), ["x" * 257, *NO_TEXT]),
 ]
@@ -394,12 +394,34 @@ class SkillContract(Fixtures):
         save(skills, name="New")
         patch = ({"op": "replace", "path": "/name", "value": "New"},)
         assert skills.diff("weather", START, clock.now()).patch == skills.diff("weather", START).patch == patch
-        with pytest.raises(SkillNotFoundError):
-            skills.diff("weather", START - timedelta(seconds=1))
+        before = START - timedelta(seconds=1)
+        with pytest.raises(SkillNotFoundError, match="'weather' was not saved yet at 20") as refused:
+            skills.diff("weather", before)
+        assert refused.value.at == before
+        with pytest.raises(SkillNotFoundError, match="'weather' was not saved yet at revision 0"):
+            skills.diff("weather", 1, 0)
         with pytest.raises(RevisionNotFoundError):
             skills.diff("weather", 1, 3)
 
+    @pytest.mark.parametrize("moments", [(1, 2), (1,), (0,), (START,), (START, 1)])
+    def test_a_skill_that_was_never_saved_is_not_found_by_a_comparison(
+        self, skills: Skills, moments: tuple[int | datetime, ...]
+    ) -> None:
+        with pytest.raises(SkillNotFoundError, match="no skill 'ghost' was saved"):
+            skills.diff("ghost", *moments)
+
     # ----------------------------------------------------------------------------------- arguments
+
+    def test_what_is_no_moment_is_told_what_is_one(self, skills: Skills) -> None:
+        with pytest.raises(InvalidArgumentError, match="at: got '1'; allowed is a revision or an aware datetime"):
+            skills.get("weather", at="1")  # type: ignore[arg-type]
+
+    def test_lists_know_the_visibilities_of_the_host(self, reopen: Callable[..., Ledger]) -> None:
+        with reopen(skill_options=ValidateOptions(visibilities=("team",))) as ledger:
+            save(ledger.skills, visibility="team")
+            assert ids(ledger.skills.list(visibility="team")) == ["weather"]
+            with pytest.raises(InvalidArgumentError, match="one of private, shared, public, team"):
+                ledger.skills.list(visibility="foo")
 
     def test_an_id_is_any_name_of_a_partition(self, skills: Skills) -> None:
         assert [save(skills, skill_id).id for skill_id in IDS] == IDS

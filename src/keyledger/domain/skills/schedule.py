@@ -25,6 +25,7 @@ MAX_SCHEDULE_LENGTH = 512
 """In characters: a cron expression that lists every minute, hour, day, month and weekday has 356."""
 
 _FIELDS = 5
+_NEVER = "this one never fires"
 _MINUTES_OF_DAY = 24 * 60
 _CALENDAR = range(2000, 2800)
 """Years after which dates and weekdays repeat, twice: a gap may reach from one cycle into the next."""
@@ -39,7 +40,7 @@ def smallest_gap(schedule: str) -> int:
     cron = _parsed(schedule)
     days = _fewest_days_between(cron)
     if days is None:
-        _refuse(schedule, "this one never fires")
+        _refuse(schedule, _NEVER)
     times = sorted(60 * hour + minute for hour in cron.hours for minute in cron.minutes)
     return min([days * _MINUTES_OF_DAY - (times[-1] - times[0]), *_gaps(times)])
 
@@ -51,9 +52,24 @@ def _parsed(schedule: str) -> CronSim:
     if (fields := len(expression.split())) != _FIELDS:
         _refuse(schedule, f"this one has {fields} of them")
     try:
-        return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+        return _cron(expression)
     except CronSimError as error:
-        _refuse(schedule, str(error).lower())
+        _refuse(schedule, _NEVER if _has_no_such_day(expression) else str(error).lower())
+
+
+def _cron(expression: str) -> CronSim:
+    return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def _has_no_such_day(expression: str) -> bool:
+    """Whether all that is wrong is a day that none of the months has, as 31 in ``0 0 31 2 *``."""
+    minute, hour, day, month, weekday = expression.split()
+    try:
+        _cron(f"* * * {month} *")
+        _cron(f"{minute} {hour} {day} * {weekday}")
+    except CronSimError:
+        return False
+    return True
 
 
 def _refuse(schedule: str, why: str) -> NoReturn:

@@ -40,11 +40,12 @@ from keyledger.domain.skills.definition import Skill
 from keyledger.domain.skills.grants import Grants, tell_left
 from keyledger.domain.skills.ports import SkillFilter, SkillProjector
 from keyledger.domain.skills.records import SkillDiff, SkillRecord, SkillVersion
-from keyledger.domain.skills.validation import normalised_tag
+from keyledger.domain.skills.validation import check_visibility, normalised_tag
 from keyledger.domain.skills.writer import SkillWriter
 from keyledger.domain.values import MAX_INTEGER
 
 _MAX_TEXT = 65_536
+_A_MOMENT = "a revision or an aware datetime"
 
 
 class Skills:
@@ -160,10 +161,16 @@ class Skills:
     ) -> Page[SkillRecord]:
         """The skills with this owner, tag and visibility, in UTF-8 byte order of their ids.
 
-        An empty condition is none. ``limit`` is 1 to 1,000; a page's ``next`` is the ``after`` that continues it.
+        An empty condition is none. A tag is looked for as it is kept: a blank one, which no skill has, is refused,
+        and so is a visibility that is not known. ``limit`` is 1 to 1,000; a page's ``next`` is the ``after`` that
+        continues it.
         """
         for field, text in (("owner", owner), ("tag", tag), ("visibility", visibility)):
             arguments.check_start(field, text, _MAX_TEXT)
+        if tag and not normalised_tag(tag):
+            raise InvalidArgumentError("tag", tag, "a tag, which is never blank, or '' for any")
+        if visibility:
+            check_visibility(visibility, self._engine.settings.skill_options)
         if type(include_archived) is not bool:
             raise InvalidArgumentError("include_archived", include_archived, "True or False")
         arguments.check_start("after", after, MAX_ID_BYTES)
@@ -195,17 +202,28 @@ class Skills:
         """How a skill differs between two of its revisions or times; ``after`` is now unless given.
 
         Raises:
-            SkillNotFoundError: the skill was not there at one of them.
+            SkillNotFoundError: the skill was not there at one of them, or never.
             RevisionNotFoundError: the skill has not reached that revision.
         """
         if before is None:
-            raise InvalidArgumentError("before", before, "a revision or an aware datetime")
+            raise InvalidArgumentError("before", before, _A_MOMENT)
         stream = _stream(skill_id)
-        old, new = self._then("before", stream, before), self._then("after", stream, after)
-        if old is None or new is None:
-            raise SkillNotFoundError(skill_id)
+        old, new = self._there("before", stream, before), self._there("after", stream, after)
         sides = (old.skill.model_dump(mode="json"), new.skill.model_dump(mode="json"))
         return SkillDiff(old, new, patch_of(*sides))
+
+    def _there(self, field: str, stream: str, at: int | datetime | None) -> SkillRecord:
+        """As :meth:`_then`, of a skill that was there."""
+        found = None
+        try:
+            found = self._then(field, stream, at)
+        except RevisionNotFoundError as error:
+            if error.head:
+                raise
+        if found is None:
+            never = at is None or self._then(field, stream, None) is None
+            raise SkillNotFoundError(skill_of(stream), None if never else at)
+        return found
 
     def _then(self, field: str, stream: str, at: int | datetime | None) -> SkillRecord | None:
         """The skill at a revision or time, or now; ``field`` is the argument that says when."""
@@ -213,9 +231,11 @@ class Skills:
             state = self._storage.load(stream)
         elif isinstance(at, datetime):
             state = self._state_when(field, stream, at)
-        else:
+        elif type(at) is int:
             arguments.check_integer(field, at, 0)
             state = self._state_at(stream, at)
+        else:
+            raise InvalidArgumentError(field, at, _A_MOMENT)
         return None if state.saved is None else _record(state)
 
     def _state_at(self, stream: str, revision: int) -> SkillState:
