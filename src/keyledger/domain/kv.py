@@ -46,6 +46,8 @@ class Partition(Travel, Histories):
         self.id = partition_id
         self.writes = Writes(engine, stream, caller)
         """How its writes become commands, for adapters; its shape is no promise."""
+        self.page_bytes: int | None = None
+        """How many bytes of values a page holds at most, if more than one item; None is any. For adapters."""
         self._engine, self._storage, self._stream, self._note = engine, engine.storage, stream, note
 
     def _sibling(self, partition_id: str | None) -> Partition:
@@ -99,11 +101,11 @@ class Partition(Travel, Histories):
         stream = self._open_stream(scope)
         now = self._engine.clock.now()
         rows = self._storage.list_entries(stream, scope, prefix, after, limit + 1, now)
-        shown = rows[:limit]
-        entries = tuple(self._entry(row.key, row.entry, max(now, row.last_recorded_at)) for row in shown)
+        found = (self._entry(row.key, row.entry, max(now, row.last_recorded_at)) for row in rows[:limit])
+        entries = self._fitting(tuple(found))
         if self._note is not None:
             self._note([_read(stream, scope, entry.key, entry) for entry in entries])
-        return Page(entries, shown[-1].key[1] if len(rows) > limit else None)
+        return Page(entries, entries[-1].key if len(rows) > len(entries) else None)
 
     def readers(
         self,

@@ -17,6 +17,10 @@ SentArguments: TypeAlias = Mapping[str, Any] | str | bytes | None
 """What a model sent along with a call: an object, its JSON text, or nothing."""
 
 
+MAX_ANSWER_BYTES = 262_144
+"""The values of one answer of kv_list or kv_history, in bytes of their JSON text, if there is more than one."""
+
+
 class Tool(Protocol):
     """One tool, to be called with its arguments by name.
 

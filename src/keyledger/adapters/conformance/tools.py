@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,20 @@ READS: list[tuple[str, dict[str, Any]]] = [("kv_get", {}), ("kv_history", {})]
 def invoked(**fields: Any) -> Invocation:
     """By ada, for the skill weather, with every flag."""
     return Invocation(**{"skill_id": "weather", "caller_id": "ada", "flags": [ACCESS_FLAG, WRITE_FLAG]} | fields)
+
+
+def _sized(size: int) -> str:
+    """A value whose JSON text has so many bytes."""
+    return "x" * (size - 2)
+
+
+def _pages(tools: Toolset, tool: str, items: str, cursor: str, args: dict[str, Any]) -> Iterator[Any]:
+    """What a tool gives page by page."""
+    page = tools.call(tool, args)
+    while page["next"] is not None:
+        yield page[items]
+        page = tools.call(tool, args | {cursor: page["next"]})
+    yield page[items]
 
 
 class ToolContract(Fixtures):
@@ -71,6 +85,41 @@ class ToolContract(Fixtures):
         assert tools.call("kv_history", {"key": "k"}) == {"error": "not_found", "message": message}
         beyond = tools.call("kv_history", {"key": "other", "before": 1})
         assert beyond == {"scope": "skill", "key": "other", "versions": [], "next": None}
+
+    @pytest.mark.parametrize("limit", [None, 5, 1_000])
+    def test_a_list_ends_a_page_before_it_is_too_long_and_goes_on(self, tools: Toolset, limit: int | None) -> None:
+        sizes = [60_000, 65_534, 65_532, 65_535, 5, 2, 65_536, 60_000, 65_536, 65_536, 65_536, 2, 2]
+        for number, size in enumerate(sizes):
+            tools.call("kv_set", {"key": f"k{number:02}", "value": _sized(size)})
+        pages: list[Any] = list(_pages(tools, "kv_list", "entries", "after", {"prefix": "k", "limit": limit}))
+        assert [entry["key"] for page in pages for entry in page] == [f"k{number:02}" for number in range(13)]
+        bounds = [5, 5, 3] if limit == 5 else [6, 4, 3]
+        assert [len(page) for page in pages] == bounds
+
+    def test_what_a_list_left_for_the_next_page_was_not_read_yet(self, ledger: Ledger) -> None:
+        ledger.runs.start(RunInfo("r-1", "weather"))
+        tools = ledger.tools(invoked(run_id="r-1", record_reads=True))
+        for number in range(6):
+            tools.call("kv_set", {"key": f"k{number}", "value": _sized(65_536)})
+        first: Any = tools.call("kv_list", {})
+        assert ([read.key for read in ledger.runs.reads("r-1")], first["next"]) == (["k0", "k1", "k2", "k3"], "k3")
+
+    def test_a_history_ends_a_page_before_it_is_too_long_and_goes_on(self, tools: Toolset) -> None:
+        for number in range(11):
+            tools.call("kv_set", {"key": "k", "value": f"{number:02}" + _sized(65_534)})
+        tools.call("kv_delete", {"key": "k"})
+        pages: list[Any] = list(_pages(tools, "kv_history", "versions", "before", {"key": "k"}))
+        assert [version["revision"] for page in pages for version in page] == [*range(12, 0, -1)]
+        assert [len(page) for page in pages] == [5, 4, 3]
+
+    def test_a_page_has_one_value_however_long(self, reopen: Callable[..., Ledger]) -> None:
+        with reopen(max_value_bytes=600_000, quota=2_000_000) as ledger:
+            tools = ledger.tools(invoked())
+            for key in ("a", "b", "b"):
+                tools.call("kv_set", {"key": key, "value": _sized(300_000)})
+            listed: list[Any] = list(_pages(tools, "kv_list", "entries", "after", {}))
+            told: list[Any] = list(_pages(tools, "kv_history", "versions", "before", {"key": "b"}))
+            assert ([len(page) for page in listed], [len(page) for page in told]) == ([1, 1], [1, 1])
 
     def test_a_restore_brings_a_value_back(self, tools: Toolset) -> None:
         tools.call("kv_set", {"key": "k", "value": "good"})

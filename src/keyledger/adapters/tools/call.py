@@ -20,7 +20,7 @@ from keyledger.domain.invocation import Invocation
 from keyledger.domain.kv import Partition
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.policy import check_access, check_flags
-from keyledger.domain.toolset import Result, SentArguments
+from keyledger.domain.toolset import MAX_ANSWER_BYTES, Result, SentArguments
 from keyledger.domain.values import parse_json
 
 
@@ -126,7 +126,7 @@ def _object(args: object) -> Mapping[str, Any]:
 
 
 def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
-    return ledger.partition(
+    partition = ledger.partition(
         invocation.skill_id,
         actor=invocation.caller_id,
         run_id=invocation.run_id,
@@ -134,6 +134,8 @@ def _partition(ledger: Ledger, tool: str, invocation: Invocation) -> Partition:
         tool=tool,
         record_reads=invocation.record_reads and not invocation.dry_run,
     )
+    partition.page_bytes = MAX_ANSWER_BYTES
+    return partition
 
 
 def _placed(ledger: Ledger, invocation: Invocation, *, is_started: bool) -> Invocation:

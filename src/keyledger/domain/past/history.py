@@ -100,8 +100,8 @@ class Histories(Streams):
         before: int | None = beyond
         while before is not None:
             rows = self._engine.storage.history(stream, asked.scope, asked.key, before, limit + 1, wanted)
-            versions = tuple(version_of(self._engine.codec, row) for row in rows[:limit])
-            before = versions[-1].revision if len(rows) > limit else None
+            versions = self._fitting(tuple(version_of(self._engine.codec, row) for row in rows[:limit]))
+            before = versions[-1].revision if len(rows) > len(versions) else None
             yield Page(versions, before)
 
     def _bounds(self, stream: str, asked: Asked) -> tuple[int, HistoryFilter]:
