@@ -77,10 +77,10 @@ def write_locked(
             suspect = unconfirmed
         except StorageError as error:
             if suspect is not None and suspect.unknown:
-                raise OutcomeUnknownError(stream) from error
+                raise OutcomeUnknownError(stream, has_request_id=False) from error
             raise
     if suspect is not None and suspect.unknown:
-        raise OutcomeUnknownError(stream)
+        raise OutcomeUnknownError(stream, has_request_id=False)
     raise StorageError(f"the head of {stream!r} does not match its events; rebuild the ledger")
 
 

@@ -229,7 +229,7 @@ class RunRaceContract(Fixtures):
             raise StorageUnavailableError("gone")
 
         _at_the_next_commit(one, monkeypatch, unheard)
-        with pytest.raises(OutcomeUnknownError, match="run:r-1"):
+        with pytest.raises(OutcomeUnknownError, match=r"run:r-1' .* committed; read before"):
             step(one.runs, "r-1")
         assert len(two.runs.logs("r-1")) == 1
 
