@@ -28,8 +28,10 @@ def tokens(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "--skill: got None"),
-        (WHO[:2], "--caller: got None"),
+        (
+            (*WHO, "--tokens", "tokens.yaml"),
+            "--tokens: got 'tokens.yaml'; allowed is nothing without --transport http",
+        ),
         (("--skill", "", "--caller", "ada"), "--skill: got ''"),
         (("--skill", "__root_run__x", "--caller", "ada"), "--skill: got '__root_run__x'"),
         ((*WHO, "--run", "a\0b"), "--run: got 'a\\x00b'"),
@@ -41,7 +43,6 @@ def tokens(tmp_path: Path) -> str:
         ((*WHO, "--transport", "sse"), "'sse' is not one of 'stdio', 'http'"),
         ((*WHO, *HTTP, "--host", "0.0.0.0"), "--host: got '0.0.0.0'; allowed is 127.0.0.1"),  # noqa: S104
         ((*WHO, *HTTP, "--host", "a host"), "--host: got 'a host'; allowed is 127.0.0.1"),
-        ((*HTTP, "--port", "0"), "--skill: got None"),
     ],
 )
 def test_options_that_make_no_sense_say_what_does(run: Run, options: tuple[str, ...], told: str) -> None:
@@ -49,6 +50,20 @@ def test_options_that_make_no_sense_say_what_does(run: Run, options: tuple[str, 
     assert (done.status, done.out) == (2, "")
     assert done.error["error"] == "invalid_argument"
     assert told in done.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "--skill required"),
+        (WHO[:2], "--caller required"),
+        (HTTP, "--skill required, unless --tokens FILE says who may call"),
+        ((*HTTP, *WHO[:2]), "--caller required, unless --tokens FILE says who may call"),
+    ],
+)
+def test_whom_it_serves_is_required(run: Run, options: tuple[str, ...], told: str) -> None:
+    done = run("mcp", *options)
+    assert (done.status, done.err) == (2, f"error: {told}\n")
 
 
 @pytest.mark.parametrize("option", [*("--skill", "--caller", "--run", "--root-run", "--parent-run"), "--channel"])

@@ -15,6 +15,7 @@ from keyledger.adapters.cli.session import Session, command
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
+from keyledger.domain.strict import RequiredFieldError
 
 app = typer.Typer()
 
@@ -84,10 +85,14 @@ def serve_mcp(
     }
     _require_sdk()
     if transport == "stdio":
-        _refuse({"--host": host, "--port": port, "--tokens": tokens}, "nothing without --transport http")
+        _refuse(
+            {"--host": host, "--port": port, "--tokens": tokens and str(tokens)},
+            "nothing without --transport http",
+        )
         _over_stdio(session, _invocation(given, read_only=read_only), create=not read_only)
     elif tokens is None:
-        _over_http(session, host, port, _invocation(given, read_only=read_only), create=not read_only)
+        invocation = _invocation(given, read_only=read_only, unless=", unless --tokens FILE says who may call")
+        _over_http(session, host, port, invocation, create=not read_only)
     else:
         named = {_OPTIONS[name]: value for name, value in given.items()} | {"--read-only": read_only or None}
         _refuse(named, "nothing beside --tokens, whose file says who calls")
@@ -109,8 +114,8 @@ def _refuse(given: Mapping[str, object], allowed: str) -> None:
             raise InvalidArgumentError(option, value, allowed)
 
 
-def _invocation(given: Mapping[str, Any], *, read_only: bool) -> Invocation:
-    """Whom the options name; without --read-only it may write."""
+def _invocation(given: Mapping[str, Any], *, read_only: bool, unless: str = "") -> Invocation:
+    """Whom the options name; without --read-only it may write. ``unless`` says what would do as well."""
     flags = {ACCESS_FLAG, *(given["flags"] or ())}
     if read_only and WRITE_FLAG in flags:
         raise InvalidArgumentError("--flag", WRITE_FLAG, "what does not contradict --read-only")
@@ -119,6 +124,10 @@ def _invocation(given: Mapping[str, Any], *, read_only: bool) -> Invocation:
         return Invocation.model_validate(said | {"flags": flags if read_only else flags | {WRITE_FLAG}})
     except InvalidArgumentError as error:
         option = _OPTIONS[error.field.removeprefix(Invocation.where)]
+        if isinstance(error, RequiredFieldError):
+            required = RequiredFieldError(option)
+            required.args = (f"{required}{unless}",)
+            raise required from None
         raise InvalidArgumentError(option, error.got, error.allowed) from None
 
 
@@ -127,12 +136,13 @@ def _over_stdio(session: Session, invocation: Invocation, *, create: bool) -> No
 
     from keyledger.adapters.mcp.server import make_server  # noqa: PLC0415 - it imports the SDK
     from keyledger.adapters.mcp.stdio import serve_stdio  # noqa: PLC0415
+    from keyledger.adapters.mcp.turns import Turns  # noqa: PLC0415
 
     standard_input()
     if sys.stdout is None:
         raise InvalidArgumentError(STANDARD_OUTPUT, None, "an open standard output")
     with session.open(create=create, enforce_flags=True) as ledger:
-        run(serve_stdio(make_server(ledger, lambda _: invocation)))
+        run(serve_stdio(make_server(ledger, lambda _: invocation, Turns.of_one())))
 
 
 def _over_http(
@@ -143,6 +153,7 @@ def _over_http(
     from keyledger.adapters.mcp import http  # noqa: PLC0415 - as above
     from keyledger.adapters.mcp.server import make_server  # noqa: PLC0415
     from keyledger.adapters.mcp.tokens import bearer, read_tokens  # noqa: PLC0415
+    from keyledger.adapters.mcp.turns import Turns  # noqa: PLC0415
 
     tokens = read_tokens(who) if isinstance(who, Path) else None
     host = DEFAULT_HOST if host is None else host
@@ -152,7 +163,8 @@ def _over_http(
         )
     listening = http.listen(host, DEFAULT_PORT if port is None else port)
     with listening, session.open(create=create, enforce_flags=True) as ledger:
-        server = make_server(ledger, bearer if isinstance(who, Path) else lambda _: who)
+        identify = bearer if isinstance(who, Path) else lambda _: who
+        server = make_server(ledger, identify, Turns.of_many(DEFAULT_LOCK_TIMEOUT))
         _tell(http.url_of(listening), as_json=session.as_json)
         run(http.serve_http(server, listening, host, tokens))
 

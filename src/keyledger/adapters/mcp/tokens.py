@@ -19,6 +19,7 @@ from keyledger.domain.invocation import Invocation
 
 OPTION: Final = "--tokens"
 _FORM: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
+_WORD: Final = re.compile(r"[A-Za-z_]{1,15}")
 _ALLOWED: Final = "16 or more letters, digits or -._~+/ in quotes"
 _FILE: Final = "a YAML or JSON file of tokens, each with the fields of its invocation"
 
@@ -88,13 +89,21 @@ def _token(token: object, number: int) -> str:
     return token
 
 
+def _unless_a_token(got: object) -> object:
+    """What may be shown of a file: nothing that is long enough to be a token, or a part of one."""
+    return got if isinstance(got, str) and _WORD.fullmatch(got) else "(not shown)"
+
+
 def _invocation(fields: object, number: int) -> Invocation:
-    if not isinstance(fields, dict) or not Invocation.model_fields.keys() >= fields.keys():
-        known = ", ".join(Invocation.model_fields)
-        raise InvalidArgumentError(
-            f"{OPTION}: token {number}", "(not shown)", f"the fields of an invocation: {known}"
-        )
+    known = Invocation.model_fields.keys()
+    if not isinstance(fields, dict) or not known >= fields.keys():
+        got = next((name for name in fields if name not in known), None) if isinstance(fields, dict) else None
+        allowed = f"the fields of an invocation: {', '.join(known)}"
+        raise InvalidArgumentError(f"{OPTION}: token {number}", _unless_a_token(got), allowed)
     try:
-        return Invocation.model_validate(fields)
+        invocation = Invocation.model_validate(fields)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"{OPTION}: token {number}: {error.field}", error.got, error.allowed) from None
+    if invocation.dry_run and invocation.tree is None:  # each of its calls would find nothing of the one before
+        raise InvalidArgumentError(f"{OPTION}: token {number}: dry_run", True, "false where there is no run_id")  # noqa: FBT003
+    return invocation
