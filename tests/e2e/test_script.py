@@ -34,6 +34,9 @@ def test_without_arguments_the_help_is_shown(shell: Shell) -> None:
     help_text = shell("$keyledger").stdout
     for command in COMMANDS:
         assert f"│ {command} " in help_text
+    panels = [line.split()[1:-1] for line in help_text.splitlines() if line.startswith("╭─ ")]
+    named = [" ".join(words).rstrip("─ ") for words in panels]
+    assert named == ["Options", "Keys", "The past", "Runs", "Agents", "The ledger"]
 
 
 def test_the_help_needs_no_driver(shell: Shell) -> None:

@@ -40,14 +40,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_PARTS = (
-    *(keys, history, past, restoring, bisecting, watching, forks),
-    *(housekeeping, sweeping, project, exporting, importing, exec, mcp, schema, configuring, demo),
-)
-for part in _PARTS:
-    app.add_typer(part.app)
-app.add_typer(runs.app, name="runs")
-app.add_typer(skills.app, name="skills")
+_GROUPS = {runs: "runs", skills: "skills"}
+_PANELS = {
+    "Keys": (keys, history, watching),
+    "The past": (past, bisecting, restoring, forks),
+    "Runs": (runs, project),
+    "Agents": (skills, exec, mcp),
+    "The ledger": (housekeeping, sweeping, exporting, importing, schema, configuring, demo),
+}
+for panel, parts in _PANELS.items():
+    for part in parts:
+        app.add_typer(part.app, name=_GROUPS.get(part), rich_help_panel=panel)
+        for each in [] if part in _GROUPS else part.app.registered_commands:
+            each.rich_help_panel = panel
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so

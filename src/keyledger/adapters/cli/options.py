@@ -51,11 +51,18 @@ After = Annotated[str, typer.Option("--after", help="Continue after this one: th
 _LEDGER = "sqlite:///FILE.db, postgresql://USER@HOST/DB or memory://."
 Url = Annotated[
     str | None,
-    typer.Option("--url", help=f"The ledger: {_LEDGER} Else KEYLEDGER_URL; else sqlite:///keyledger.db."),
+    typer.Option(
+        "--url",
+        help=f"The ledger: {_LEDGER} Else the file of --config; else KEYLEDGER_URL; else sqlite:///keyledger.db.",
+    ),
 ]
 ConfigFile = Annotated[
     str | None,
-    typer.Option("--config", metavar="FILE", help="A YAML file of settings; keyledger.yaml, if it is there."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A YAML file of settings. Else KEYLEDGER_CONFIG; else keyledger.yaml, if it is there.",
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
