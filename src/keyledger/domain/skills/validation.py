@@ -79,8 +79,7 @@ def _check_model_tier(spec: str, options: ValidateOptions) -> None:
     if not (_is_model_tier(spec, tiers) if own is None else _asked("is_model_tier", own, spec)):
         error = InvalidArgumentError("model_tier", spec, f"{', '.join(tiers)}, or provider/model")
         shown = json.dumps(spec[:_LONGEST_SHOWN], ensure_ascii=False)
-        aliases = f"; aliases are {', '.join(tiers)}" if own is None else ""
-        error.args = (f"unknown model tier {shown} (expected a tier alias or provider/model){aliases}",)
+        error.args = (f"unknown model tier {shown} (expected a tier alias or provider/model)",)
         raise error
 
 
