@@ -160,3 +160,19 @@ def test_a_call_that_reads_may_use_the_run_scopes_of_those_that_led_to_it() -> N
     check_access(called, "run:r-1", lambda: {"r-1", "r-2", "r-3"})
     with pytest.raises(ScopeAccessError):
         check_access(called, "run:r-4", lambda: {"r-1", "r-2", "r-3"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "own"),
+    [
+        ({}, "'skill', 'user:ada'"),
+        ({"run_id": "r-2"}, "'skill', 'user:ada', 'run:r-2', 'root_run:r-2'"),
+        ({"run_id": "r-2", "root_run_id": "r-1"}, "'skill', 'user:ada', 'run:r-2', 'root_run:r-1'"),
+    ],
+)
+@pytest.mark.parametrize("scope", ["user", "run", "mine", ""])
+def test_whoever_names_no_scope_is_told_its_own(scope: str, fields: dict[str, str], own: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check_access(invocation(**fields), scope)
+    assert caught.value.got == scope
+    assert caught.value.allowed.endswith(f"; those of this call are {own}")

@@ -417,6 +417,7 @@ def test_nothing_that_is_refused_is_told_or_logged_at_length(
 def test_what_is_wrong_with_a_scope_is_told_of_the_scope(tools: Toolset) -> None:
     answer = tools.call("kv_get", {"key": "k", "scope": "user:"})
     message = "kv_get: scope: got 'user:'; allowed is 'user:<id>', where <id> is at least one character"
+    message += "; those of this call are 'skill', 'user:ada'"
     assert answer == {"error": "invalid_argument", "message": message}
 
 

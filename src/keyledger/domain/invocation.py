@@ -10,7 +10,7 @@ from keyledger.domain.arguments import check_not_system
 from keyledger.domain.audit.arguments import check_run_id
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.policy import granted_flags
-from keyledger.domain.scope import MAX_ID_BYTES, check_id, check_text
+from keyledger.domain.scope import MAX_ID_BYTES, SKILL, check_id, check_text
 from keyledger.domain.strict import StrictModel
 
 
@@ -48,6 +48,12 @@ class Invocation(StrictModel):
         A run that nobody called is its own.
         """
         return self.root_run_id or self.parent_run_id or self.run_id
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that are the invocation's own: a caller, a run and a tree have one each."""
+        own = (("user", self.caller_id), ("run", self.run_id), ("root_run", self.tree))
+        return SKILL, *(f"{kind}:{identity}" for kind, identity in own if identity is not None)
 
     @field_validator("skill_id", "caller_id", mode="plain")
     @classmethod

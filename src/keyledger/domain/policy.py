@@ -92,10 +92,14 @@ def check_access(
     because the call only reads, their ``run:`` scopes are open too.
 
     Raises:
-        InvalidArgumentError: the scope does not follow the grammar.
+        InvalidArgumentError: the scope does not follow the grammar; it names those that may be used.
         ScopeAccessError: it is somebody else's.
     """
-    check_scope(scope)
+    try:
+        check_scope(scope)
+    except InvalidArgumentError as error:
+        own = ", ".join(map(repr, invocation.scopes))
+        raise InvalidArgumentError("scope", scope, f"{error.allowed}; those of this call are {own}") from None
     kind, _, identity = scope.partition(":")
     match kind:
         case "user":
