@@ -17,6 +17,7 @@ from keyledger.adapters.clock import SystemClock
 from keyledger.adapters.mcp import http
 from keyledger.adapters.mcp.server import make_server
 from keyledger.adapters.mcp.stdio import serve_stdio
+from keyledger.adapters.mcp.turns import Turns
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 
@@ -38,7 +39,7 @@ def serve(url: str, folder: str, transport: str) -> None:
     flags = frozenset({ACCESS_FLAG, WRITE_FLAG})
     ada = Invocation(skill_id="weather", caller_id="ada", flags=flags)
     with keyledger.open(url, clock=StoppingClock(Path(folder))) as ledger:
-        server = make_server(ledger, lambda _: ada)
+        server = make_server(ledger, lambda _: ada, Turns.of_many(60) if transport == "http" else Turns.of_one())
         if transport == "stdio":
             asyncio.run(serve_stdio(server))
             return

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ import pytest
 import keyledger
 from keyledger.adapters.mcp.http import is_loopback, listen
 from keyledger.adapters.mcp.resources import key_resource
+from keyledger.adapters.mcp.tokens import read_tokens
+from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from tests.mcp.serving import MODES, WHO, called, http_server, in_loop, message, names, over_http, resource, start
 
 BOTH = [ACCESS_FLAG, WRITE_FLAG]
 ADA, BO, CY, DI = (f"{name}-0123456789-ABCDEF" for name in ("ada", "bo", "cy", "di"))
-TOKENS = {
+TOKENS: dict[str, dict[str, Any]] = {
     ADA: {"skill_id": "weather", "caller_id": "ada", "flags": BOTH},
     BO: {"skill_id": "bank", "caller_id": "bo", "flags": BOTH, "run_id": "r-9"},
     CY: {"skill_id": "weather", "caller_id": "cy", "flags": [ACCESS_FLAG]},
@@ -162,6 +165,26 @@ def test_a_person_is_told_where_it_serves_and_ends_it_with_ctrl_c(tmp_path: Path
         server.communicate()
 
 
+HALF = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{"
+
+
+def half_a_request(served: str) -> socket.socket:
+    """A connection on which the server waits for the other half of a request."""
+    connection = socket.create_connection((str(urlsplit(served).hostname), urlsplit(served).port or 0), timeout=60)
+    connection.sendall(HALF)
+    assert connection.recv(100).startswith(b"HTTP/1.1 100")  # it has begun to read
+    return connection
+
+
+def test_its_end_does_not_wait_for_the_other_half_of_a_request(tmp_path: Path) -> None:
+    with ExitStack() as connections:
+        with http_server(f"sqlite:///{tmp_path}/ledger.db", *WHO) as served:
+            half_a_request(served).close()  # a client that went away in between
+            connection = connections.enter_context(half_a_request(served))
+        # The server has ended, and said nothing, while the connection was still open.
+        assert connection.recv(100).startswith(b"HTTP/1.1 503")
+
+
 def test_it_takes_what_is_posted_and_gives_no_streams(tmp_path: Path) -> None:
     with http_server(f"sqlite:///{tmp_path}/ledger.db", *WHO) as served:
         for method in ("GET", "DELETE", "PUT"):
@@ -177,6 +200,30 @@ def test_a_value_that_would_be_altered_is_refused(tmp_path: Path) -> None:
             assert body["result"]["structuredContent"]["error"] == "invalid_value"
         _, body = posted(served, SET)
         assert body["result"]["structuredContent"]["revision"] == 1
+
+
+def test_a_token_without_a_run_has_no_dry_run(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text(json.dumps({DI: TOKENS[ADA] | {"dry_run": True}}))
+    with pytest.raises(InvalidArgumentError) as raised:
+        read_tokens(tmp_path / "tokens.json")
+    assert (raised.value.field, raised.value.allowed) == (
+        "--tokens: token 1: dry_run",
+        "false where there is no run_id",
+    )
+    (tmp_path / "tokens.json").write_text(json.dumps({DI: TOKENS[BO] | {"dry_run": True}}))
+    read_tokens(tmp_path / "tokens.json")
+
+
+@in_loop
+async def test_the_dry_run_of_a_token_goes_on_from_call_to_call(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text(json.dumps({BO: TOKENS[BO] | {"dry_run": True}}))
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with http_server(url, "--tokens", str(tmp_path / "tokens.json")) as served:
+        async with over_http(served, token=BO) as client:
+            assert (await called(client, "kv_set", key="k", value=1))["ok"] is True
+            assert (await called(client, "kv_get", key="k"))["value"] == 1
+    with keyledger.open(url) as ledger:
+        assert list(ledger.partitions()) == []
 
 
 @pytest.mark.parametrize(

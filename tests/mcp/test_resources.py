@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, Request
 
 import keyledger
 from keyledger import RunInfo, RunLog
 from keyledger.adapters.mcp.resources import key_resource
 from keyledger.adapters.mcp.server import make_server
+from keyledger.adapters.mcp.turns import Turns
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from tests.mcp.serving import WHO, Connect, called, in_loop, names, resource
@@ -20,11 +22,18 @@ IN_RUN = (*WHO, "--run", "r-2")
 KEYS = ["plain", "a/b", "50 %", "%2F", "ключ", "..", "?limit=1", "#", "k\n", "\U0001f600"]
 
 
+class Raw(Request[dict[str, Any], Literal["tools/call"]]):
+    """A call whose parameters the SDK's client does not look at."""
+
+    method: Literal["tools/call"] = "tools/call"
+    params: dict[str, Any]
+
+
 def in_process(ledger: keyledger.Ledger, **fields: Any) -> Client:
     """A client of a server in this process."""
     who = {"skill_id": "weather", "caller_id": "ada", "flags": [ACCESS_FLAG, WRITE_FLAG], **fields}
     invocation = Invocation.model_validate(who)
-    return Client(make_server(ledger, lambda _: invocation))
+    return Client(make_server(ledger, lambda _: invocation, Turns.of_one()))
 
 
 async def refusal(client: Client, uri: str) -> Any:
@@ -91,7 +100,7 @@ async def test_templates_say_how_to_name_a_resource(connect: Connect) -> None:
     assert [template.uri_template for template in templates] == [
         "keyledger://key/{scope}/{key}",
         "keyledger://history/{scope}/{key}{?limit,before}",
-        "keyledger://trace/{run_id}",
+        "keyledger://trace/{run_id}{?limit,after}",
     ]
 
 
@@ -131,6 +140,61 @@ async def test_reading_a_resource_is_a_call_in_the_log_of_the_run() -> None:
             await refusal(client, "keyledger://history/user:bo/k")
         logged = [line.payload for line in ledger.runs.logs("r-1") if line.event_type == "tool_call"]
     assert [payload["tool"] for payload in logged] == ["kv_get", "kv_history"]
+
+
+@in_loop
+async def test_what_is_refused_before_a_tool_is_called_is_in_the_log_of_the_run_too() -> None:
+    with keyledger.open("memory://") as ledger:
+        for run_id in ("r-1", "r-2"):
+            ledger.runs.start(RunInfo(run_id, "weather"))
+        async with in_process(ledger, run_id="r-1") as client:
+            await refusal(client, "keyledger://trace/r-2")
+            await refusal(client, "keyledger://nothing")
+            for params in ({"name": "kv_set", "arguments": [1]}, {"name": 5}, {}):
+                with pytest.raises(MCPError) as raised:
+                    await client.session.send_request(Raw(params=params), CallToolResult)
+                assert raised.value.data["error"] == "invalid_argument"
+        logged: list[Any] = [line.payload for line in ledger.runs.logs("r-1")]
+    calls, results = logged[::2], logged[1::2]
+    assert [(call["tool"], call["args"]) for call in calls[:2]] == [
+        ("trace", {"run_id": "r-2"}),
+        ("resources/read", {"uri": "keyledger://nothing"}),
+    ]
+    assert [call["tool"] for call in calls[2:]] == ["tools/call"] * 3
+    assert calls[2]["args"]["arguments"] == [1]
+    assert [result["error"] for result in results] == ["access_denied"] + ["invalid_argument"] * 4
+
+
+@in_loop
+async def test_a_trace_has_pages() -> None:
+    with keyledger.open("memory://") as ledger:
+        ledger.runs.start(RunInfo("r-1", "weather"))
+        for number in range(250):
+            ledger.runs.append_log(RunLog("r-1", "step", {"number": number}))
+        async with in_process(ledger, run_id="r-1") as client:
+            sizes, found, query = list[int](), list[int](), ""
+            while query != "?after=None":
+                page = await resource(client, f"keyledger://trace/r-1{query}")
+                sizes.append(len(page["logs"]))
+                found += [line["payload"]["number"] for line in page["logs"]]
+                query = f"?after={page['next']}"
+            page = await resource(client, "keyledger://trace/r-1?limit=2&after=7")
+            assert await refusal(client, "keyledger://trace/r-1?limit=1001") == "invalid_argument"
+            assert await refusal(client, "keyledger://trace/r-1?before=1") == "invalid_argument"
+    assert (sizes, found) == ([100, 100, 50], list(range(250)))
+    assert ([line["sequence"] for line in page["logs"]], page["next"]) == ([8, 9], 9)
+
+
+@in_loop
+async def test_a_page_of_a_trace_is_not_longer_than_a_client_can_take() -> None:
+    with keyledger.open("memory://") as ledger:
+        ledger.runs.start(RunInfo("r-1", "weather"))
+        for _ in range(10):
+            ledger.runs.append_log(RunLog("r-1", "step", {"text": "x" * 60_000}))
+        async with in_process(ledger, run_id="r-1") as client:
+            page = await resource(client, "keyledger://trace/r-1")
+            rest = await resource(client, "keyledger://trace/r-1?after=8")
+    assert (len(page["logs"]), page["next"], len(rest["logs"]), rest["next"]) == (4, 4, 2, None)
 
 
 @in_loop

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import keyledger
 from tests.mcp.serving import WHO, message, start
 
 
@@ -47,6 +48,20 @@ def test_it_ends_well_where_nobody_says_anything(tmp_path: Path) -> None:
     server = start("--url", f"sqlite:///{tmp_path}/ledger.db", *WHO)
     assert server.communicate(timeout=60) == ("", "")
     assert server.returncode == 0
+
+
+def test_calls_are_done_in_the_order_of_their_lines_and_answered_before_it_ends(
+    server: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    lines = "".join(setting(number, str(number)) for number in range(30))
+    cancelled = message(31, "notifications/cancelled", {"requestId": 30}).replace('"id": 31, ', "")
+    out, err = server.communicate(lines + setting(30, "30") + cancelled, timeout=60)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (server.returncode, err) == (0, "")
+    assert [answer["id"] for answer in answers][:30] == list(range(30))
+    with keyledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        versions = ledger.partition("weather").history("k")
+    assert [version.value for version in versions][::-1][:30] == list(range(30))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

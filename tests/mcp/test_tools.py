@@ -10,6 +10,7 @@ from mcp.client import Client
 
 import keyledger
 from keyledger.adapters.mcp.server import make_server
+from keyledger.adapters.mcp.turns import Turns
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
@@ -120,7 +121,7 @@ def test_a_ledger_that_does_not_ask_for_flags_is_not_served() -> None:
         keyledger.open("memory://", enforce_flags=False) as ledger,
         pytest.raises(InvalidArgumentError, match="enforce_flags"),
     ):
-        make_server(ledger, lambda _: ADA)
+        make_server(ledger, lambda _: ADA, Turns.of_one())
 
 
 @in_loop
@@ -140,7 +141,7 @@ async def test_the_options_say_who_calls(connect: Connect) -> None:
 @in_loop
 async def test_a_host_is_told_what_a_tool_does_to_what_is_stored(name: str) -> None:
     with keyledger.open("memory://") as ledger:
-        async with Client(make_server(ledger, lambda _: ADA)) as client:
+        async with Client(make_server(ledger, lambda _: ADA, Turns.of_one())) as client:
             (hints,) = [tool.annotations for tool in (await client.list_tools()).tools if tool.name == name]
     assert hints is not None
     said = (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)

@@ -16,6 +16,7 @@ from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from keyledger.domain.strict import RequiredFieldError
+from keyledger.opening import DEFAULT_LOCK_TIMEOUT
 
 app = typer.Typer()
 

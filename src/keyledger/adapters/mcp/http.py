@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Route
 
+from keyledger.adapters.mcp.arrivals import Arrivals
 from keyledger.adapters.mcp.tokens import Tokens
 from keyledger.domain.errors import InvalidArgumentError
 
@@ -62,20 +63,29 @@ def _bracketed(host: str) -> str:
 
 
 async def serve_http(server: Server[Any], listening: socket.socket, host: str, tokens: Tokens | None) -> None:
-    """Serve whoever connects, until SIGINT or SIGTERM; a request that has begun is answered."""
+    """Serve whoever connects, until SIGINT or SIGTERM; a request that has come whole is answered."""
+    arrivals = Arrivals(make_app(server, host, tokens))
     config = uvicorn.Config(
-        make_app(server, host, tokens),
+        arrivals,
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    await _Server(config).serve([listening])
+    await _Server(config, arrivals).serve([listening])
 
 
 class _Server(uvicorn.Server):
     """Ends at a signal, and that is all; uvicorn's would raise it again then. A second one does not wait."""
+
+    def __init__(self, config: uvicorn.Config, arrivals: Arrivals) -> None:
+        super().__init__(config)
+        self._arrivals = arrivals
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._arrivals.end()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame

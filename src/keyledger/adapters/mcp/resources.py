@@ -13,7 +13,7 @@ from keyledger.domain.scope import SKILL
 
 JSON: Final = "application/json"
 _SCHEME: Final = "keyledger://"
-_QUERY: Final = frozenset({"limit", "before"})
+_QUERY: Final = {"key": (), "history": ("limit", "before"), "trace": ("limit", "after")}
 
 TEMPLATES: Final = (
     ResourceTemplate(
@@ -33,8 +33,11 @@ TEMPLATES: Final = (
     ResourceTemplate(
         name="trace",
         title="The trace of a run",
-        uri_template=f"{_SCHEME}trace/{{run_id}}",
-        description="A run and its log: the run that the server serves, or one that led to it.",
+        uri_template=f"{_SCHEME}trace/{{run_id}}{{?limit,after}}",
+        description=(
+            "A run and its log, a page at a time: the run that the server serves, or one that led to it; next is "
+            "the after that continues."
+        ),
         mime_type=JSON,
     ),
 )
@@ -57,19 +60,19 @@ def parse(uri: str) -> Place:
     path, asks, query = uri.removeprefix(_SCHEME).partition("?")
     kind, *parts = path.split("/")
     wanted = {"key": 2, "history": 2, "trace": 1}.get(kind)
-    if not uri.startswith(_SCHEME) or len(parts) != wanted or (asks and kind != "history"):
+    if not uri.startswith(_SCHEME) or len(parts) != wanted or (asks and not _QUERY[kind]):
         raise _not_ours(uri)
     try:
-        return Place(kind, tuple(unquote(part, errors="strict") for part in parts), _numbers(query))
+        return Place(kind, tuple(unquote(part, errors="strict") for part in parts), _numbers(query, _QUERY[kind]))
     except ValueError:
         raise _not_ours(uri) from None
 
 
-def _numbers(query: str) -> dict[str, int]:
+def _numbers(query: str, known: tuple[str, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for pair in filter(None, query.split("&")):
         name, _, number = pair.partition("=")
-        if name not in _QUERY or name in found or not (number.isascii() and number.isdecimal()):
+        if name not in known or name in found or not (number.isascii() and number.isdecimal()):
             raise ValueError(pair)
         found[name] = int(number)
     return found
