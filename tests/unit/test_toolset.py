@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import keyledger
 from keyledger import (
@@ -143,6 +144,12 @@ def test_a_schema_is_plain_and_describes_every_argument(tools: Toolset, name: st
     assert [name for name, field in schema["properties"].items() if "type" not in field] == (
         ["value"] if name == "kv_set" else []
     )
+
+
+def test_the_schemas_are_made_once(tools: Toolset, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tools.mcp()
+    monkeypatch.setattr(BaseModel, "model_json_schema", None)
+    assert tools.mcp() == before
 
 
 def test_a_host_may_change_the_schemas_it_is_given(tools: Toolset) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from keyledger.adapters.tools.arguments import ToolArguments
@@ -9,6 +11,11 @@ from keyledger.adapters.tools.arguments import ToolArguments
 
 def schema_of(arguments: type[ToolArguments]) -> dict[str, Any]:
     """The schema, as plain as models are used to: no titles, no references, a new one at each call."""
+    return deepcopy(_schema(arguments))
+
+
+@cache
+def _schema(arguments: type[ToolArguments]) -> dict[str, Any]:
     fields = arguments.model_json_schema()["properties"]
     required = arguments.required
     return {
