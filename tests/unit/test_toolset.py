@@ -56,6 +56,29 @@ def tools(ledger: keyledger.Ledger) -> Toolset:
 # --------------------------------------------------------------------------------------- what is offered
 
 
+def test_an_invocation_that_no_tool_is_offered_to_is_told_once(
+    ledger: keyledger.Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    tools = ledger.tools(invocation("type.system.kv_store_acces"))
+    assert (tools.openai(), tools.openai(), tools.anthropic(), tools.mcp()) == ([], [], [], [])
+    tools.call("kv_get", {"key": "k"})
+    (record,) = caplog.records
+    assert (record.name, record.getMessage()) == (
+        "keyledger",
+        "no tool is offered to skill 'weather': the flags that tools require are type.system.kv_store_access, "
+        "type.system.kv_store_write, and its invocation has ['type.system.kv_store_acces']",
+    )
+
+
+def test_nobody_is_warned_of_an_invocation_that_some_tools_are_offered_to(
+    ledger: keyledger.Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ledger.tools(invocation(ACCESS_FLAG)).openai() != []
+    with keyledger.open("memory://", enforce_flags=False) as open_to_all:
+        assert open_to_all.tools(invocation()).openai() != []
+    assert caplog.messages == []
+
+
 def test_those_tools_are_offered_whose_flags_are_there(ledger: keyledger.Ledger) -> None:
     assert list(ledger.tools(BOTH)) == list(TOOLS)
     assert list(ledger.tools(invocation(ACCESS_FLAG))) == READS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,12 +11,14 @@ from keyledger.adapters.tools.call import call_tool
 from keyledger.adapters.tools.kv import TOOLS, ToolSpec, spec_of
 from keyledger.adapters.tools.refusal import told
 from keyledger.adapters.tools.schema import schema_of
-from keyledger.domain.errors import InvalidArgumentError
+from keyledger.domain.errors import InvalidArgumentError, shown
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.policy import Permission, check_flags
 from keyledger.domain.toolset import Result, SentArguments
 from keyledger.domain.values import JSONValue
+
+_log = logging.getLogger("keyledger")
 
 
 class LedgerTool:
@@ -58,6 +61,7 @@ class LedgerToolset:
         if not isinstance(invocation, Invocation):
             raise InvalidArgumentError("invocation", invocation, "an Invocation")
         self._ledger, self._invocation = ledger, invocation
+        self._is_warned = False
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, spec in TOOLS.items() if self._is_offered(spec))
@@ -104,8 +108,23 @@ class LedgerToolset:
         ]
 
     def _offered(self) -> list[LedgerTool]:
-        return [self[name] for name in self]
+        offered = [self[name] for name in self]
+        if not offered and not self._is_warned:
+            self._is_warned = True
+            _warn(self._invocation)
+        return offered
 
     def _is_offered(self, spec: ToolSpec) -> bool:
         enforced = self._ledger is None or self._ledger.enforces_flags
         return not enforced or self._invocation.flags.issuperset(spec.requires_flags)
+
+
+def _warn(invocation: Invocation) -> None:
+    """Say what is missing where a model gets no tools: more often a slip than meant so."""
+    required = sorted({flag for spec in TOOLS.values() for flag in spec.requires_flags})
+    _log.warning(
+        "no tool is offered to skill %s: the flags that tools require are %s, and its invocation has %s",
+        shown(invocation.skill_id),
+        ", ".join(required),
+        shown(sorted(invocation.flags)),
+    )
