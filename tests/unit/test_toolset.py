@@ -63,10 +63,10 @@ def test_an_invocation_that_no_tool_is_offered_to_is_told_once(
     assert (tools.openai(), tools.openai(), tools.anthropic(), tools.mcp()) == ([], [], [], [])
     tools.call("kv_get", {"key": "k"})
     (record,) = caplog.records
-    assert (record.name, record.getMessage()) == (
-        "keyledger",
+    assert record.name == "keyledger"
+    assert record.getMessage() == (
         "no tool is offered to skill 'weather': the flags that tools require are type.system.kv_store_access, "
-        "type.system.kv_store_write, and its invocation has ['type.system.kv_store_acces']",
+        "type.system.kv_store_write, and its invocation has ['type.system.kv_store_acces']"
     )
 
 
