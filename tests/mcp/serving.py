@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 from mcp.client import Client
@@ -19,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CallToolResult, TextContent, TextResourceContents
 
+from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from tests.e2e.cli import SCRIPT
 
 P = ParamSpec("P")
@@ -63,7 +65,7 @@ def http_server(url: str, *options: str, warns: str = "") -> Iterator[str]:
         yield json.loads(process.stdout.readline())["url"]
         process.terminate()
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err) == (0, "", warns)
+        assert (process.returncode, out, err) == (0, "", warns), err
     finally:
         process.kill()
         process.wait()
@@ -92,18 +94,49 @@ async def _with(headers: dict[str, str], served: str) -> AsyncIterator[Transport
 
 @dataclass(frozen=True)
 class Connect:
-    """Connects a client of its own to a server with the options given."""
+    """Connects a client of its own to a server with the options given, or else to one that serves the skill."""
 
     transport: str
     url: str
     mode: str
     servers: ExitStack
+    skill: str = "weather"
+    served: Callable[[], str] | None = None
 
     def __call__(self, *options: str) -> Client:
-        options = options or WHO
+        if self.served is not None and self.transport == "http":
+            return over_http(self.served(), token=_token(self.skill), mode=self.mode)
+        options = options or ("--skill", self.skill, "--caller", "ada")
         if self.transport == "stdio":
             return over_stdio(self.url, *options, mode=self.mode)
         return over_http(self.servers.enter_context(http_server(self.url, *options)), mode=self.mode)
+
+
+class Shared:
+    """A ledger on each store, and a server on HTTP of each, that tests share: they cost a second or two."""
+
+    def __init__(self, folder: Path, postgres_url: Callable[[], str], servers: ExitStack) -> None:
+        self._folder, self._postgres_url, self._servers = folder, postgres_url, servers
+        self._skills = [f"skill-{number}" for number in range(100)]
+        self._tokens = folder / "tokens.json"
+        flags = [ACCESS_FLAG, WRITE_FLAG]
+        granted = {
+            _token(skill): {"skill_id": skill, "caller_id": "ada", "flags": flags} for skill in self._skills
+        }
+        self._tokens.write_text(json.dumps(granted))
+
+    def connect(self, transport: str, store: str, mode: str) -> Connect:
+        """For a skill that had none before."""
+        url = self._postgres_url() if store == "postgres" else f"sqlite:///{self._folder}/ledger.db"
+        return Connect(transport, url, mode, self._servers, self._skills.pop(), lambda: self._served(url))
+
+    @cache  # noqa: B019 - it lives as long as the tests
+    def _served(self, url: str) -> str:
+        return self._servers.enter_context(http_server(url, "--tokens", str(self._tokens)))
+
+
+def _token(skill: str) -> str:
+    return f"token-of-the-{skill}"
 
 
 def answer(result: CallToolResult) -> Any:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,13 +59,19 @@ class Slow:
 
 
 @pytest.fixture
-def slow(url: str, tmp_path: Path) -> Iterator[Slow]:
-    slow = Slow(url, tmp_path)
+def slow(request: pytest.FixtureRequest, url_on: Callable[[str], str], tmp_path: Path) -> Iterator[Slow]:
+    """A server on that store."""
+    slow = Slow(url_on(request.param), tmp_path)
     yield slow
     slow.end()
 
 
-@pytest.mark.parametrize("mode", MODES)
+each_store_and_mode = pytest.mark.parametrize(
+    ("slow", "mode"), list(zip(["sqlite", "postgres"], MODES, strict=True)), indirect=["slow"]
+)
+
+
+@each_store_and_mode
 @in_loop
 async def test_over_http_a_client_that_is_killed_in_a_call_does_not_disturb_the_others(
     slow: Slow, mode: str
@@ -87,7 +93,7 @@ async def test_over_http_a_client_that_is_killed_in_a_call_does_not_disturb_the_
     assert slow.times() == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each_store_and_mode
 def test_over_stdio_the_server_of_a_client_that_is_killed_in_a_call_finishes_it_and_ends(
     slow: Slow, mode: str
 ) -> None:
@@ -100,7 +106,11 @@ def test_over_stdio_the_server_of_a_client_that_is_killed_in_a_call_finishes_it_
     assert slow.times() == 1
 
 
-@pytest.mark.parametrize(("transport", "number"), [("stdio", signal.SIGTERM), ("http", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("slow", "transport", "number"),
+    [("sqlite", "stdio", signal.SIGTERM), ("postgres", "http", signal.SIGINT)],
+    indirect=["slow"],
+)
 def test_a_server_that_is_told_to_end_finishes_the_call_that_it_is_at(
     slow: Slow, transport: str, number: signal.Signals
 ) -> None:

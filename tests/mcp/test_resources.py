@@ -63,13 +63,13 @@ async def test_any_key_is_a_resource_and_has_its_history(connect: Connect) -> No
 
 
 @in_loop
-async def test_a_run_reads_its_trace_and_those_of_the_runs_that_led_to_it(connect: Connect) -> None:
-    with keyledger.open(connect.url) as ledger:
+async def test_a_run_reads_its_trace_and_those_of_the_runs_that_led_to_it(connect_alone: Connect) -> None:
+    with keyledger.open(connect_alone.url) as ledger:
         ledger.runs.start(RunInfo("r-1", "weather", "ada", inputs={"city": "Oslo"}))
         ledger.runs.start(RunInfo("r-2", "weather", "ada", parent_run_id="r-1"))
         ledger.runs.start(RunInfo("r-3", "weather", "ada", parent_run_id="r-1"))
         ledger.runs.append_log(RunLog("r-1", "step", {"say": "hello"}))
-    async with connect(*IN_RUN) as client:
+    async with connect_alone(*IN_RUN) as client:
         above = await resource(client, "keyledger://trace/r-1")
         assert (above["run"]["inputs"], above["logs"][0]["payload"]) == ({"city": "Oslo"}, {"say": "hello"})
         await called(client, "kv_set", key="k", value=1)
@@ -82,7 +82,7 @@ async def test_a_run_reads_its_trace_and_those_of_the_runs_that_led_to_it(connec
 @in_loop
 async def test_a_resource_is_refused_where_a_tool_would_be(connect: Connect) -> None:
     with keyledger.open(connect.url) as ledger:
-        ledger.partition("weather").set("k", "secret", scope="user:bo")
+        ledger.partition(connect.skill).set("k", "secret", scope="user:bo")
     async with connect() as client:
         assert await refusal(client, key_resource("k", "user:bo").uri) == "access_denied"
         assert await refusal(client, "keyledger://history/user:bo/k") == "access_denied"
