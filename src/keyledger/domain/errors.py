@@ -349,7 +349,7 @@ class OutcomeUnknownError(StorageError):
     code = "outcome_unknown"
 
     def __init__(self, stream: str, *, has_request_id: bool = True) -> None:
-        self.stream = stream
+        self.stream, self.has_request_id = stream, has_request_id
         retry = "retry it with the request_id that it had, or " if has_request_id else ""
         super().__init__(
             f"the write to {stream!r} may or may not have been committed; {retry}read before you write again"
