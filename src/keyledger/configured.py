@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyledger.adapters.urls import seen
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.skills.options import TIERS, ValidateOptions
@@ -50,6 +51,7 @@ class Config:
     def __init__(self, found: Resolved, file: str | None, settings: tuple[Setting, ...]) -> None:
         self.adapter, self.notices, self.file = found.adapter, found.notices, file
         self._values, self._settings = found.values, settings
+        self._is_chosen = found.chosen_by != "default"
 
     def __repr__(self) -> str:
         return f"Config(adapter={self.adapter!r}, file={self.file!r})"
@@ -84,7 +86,9 @@ class Config:
         reuse, pool = values["reuse_conversation_store"], more.get("pool")
         if reuse is False and pool is not None:
             more, pool = more | {"pool": None}, None
-        url = values["url"] or ("postgresql://" if pool is not None and self.adapter == "postgres" else None)
+        url = values["url"]
+        if pool is not None and (not self._is_chosen or (url is None and self.adapter == "postgres")):
+            url = "postgresql://"
         if url is None and "url" not in more:
             raise NotConfiguredError(self._without_url(reuse=reuse))
         quotas = {tier: values[f"{tier}_quota_bytes"] for tier in TIERS}
@@ -135,7 +139,7 @@ def load_config(
 
 def is_configured(file: str | None = None) -> bool:
     """Whether anything may be configured but a URL: else there is no need to look, which takes 80 ms."""
-    if file is not None or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).exists():
+    if file is not None or os.environ.get(FILE_VARIABLE) or os.path.lexists(DEFAULT_FILE):
         return True
     return any(name.startswith(_PREFIXES) and value for name, value in os.environ.items())
 
@@ -163,12 +167,12 @@ def configured(
 def _file(given: str | os.PathLike[str] | None, option: str) -> tuple[Path, str] | None:
     """The file's path, and what named it."""
     if given is not None:
-        if not isinstance(given, str | os.PathLike) or "\0" in str(given):
-            raise InvalidArgumentError(option, given, "the path of a YAML file")
+        if not isinstance(given, str | os.PathLike) or not str(given) or "\0" in str(given):
+            raise InvalidArgumentError(option, seen(given), "the path of a YAML file")
         return Path(given), option
     if named := os.environ.get(FILE_VARIABLE):
         return Path(named), f"{FILE_VARIABLE} in the environment"
-    return (Path(DEFAULT_FILE), option) if Path(DEFAULT_FILE).exists() else None
+    return (Path(DEFAULT_FILE), f"./{DEFAULT_FILE}") if os.path.lexists(DEFAULT_FILE) else None
 
 
 def _provider(given: str | Mapping[str, Any] | None) -> object:

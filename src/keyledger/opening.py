@@ -13,7 +13,7 @@ from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.json_codec import OrjsonCodec
 from keyledger.adapters.otel.detection import detected
 from keyledger.adapters.registry import StorageOptions, open_storage
-from keyledger.adapters.stores import DEFAULT_URLS
+from keyledger.adapters.stores import DEFAULT_URLS, MAX_CONNECTIONS
 from keyledger.domain import arguments
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.audit.telemetry import Telemetry
@@ -40,9 +40,6 @@ DEFAULT_URL = DEFAULT_URLS["sqlite"]
 DEFAULT_LOCK_TIMEOUT = 5.0
 DEFAULT_MAX_OVERFLOW = 10
 DEFAULT_POOL_TIMEOUT = 10.0
-
-MAX_CONNECTIONS = 262_143
-"""The most that a PostgreSQL server may be told to allow."""
 
 
 def open(  # noqa: A001 - keyledger.open, as in gzip.open; its options are all optional

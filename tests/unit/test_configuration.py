@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import keyledger
 from keyledger.adapters.conformance.clock import ManualClock
@@ -314,12 +317,12 @@ def test_no_password_is_shown(write: Write) -> None:
 @pytest.mark.parametrize(
     ("line", "key", "allowed"),
     [
-        ("pool: {size: ten}", "pool.size: got 'ten'", "an integer from 0: connections"),
+        ("pool: {size: ten}", "pool.size: got 'ten'", "an integer from 0 to 262143: connections"),
         ("pool: {size: '10'}", "pool.size: got '10'", "an integer"),
         ("pool: {size: true}", "pool.size: got True", "an integer"),
         ("pool: {size: -1}", "pool.size: got -1", "an integer from 0"),
         ("pool: {size: 1.0}", "pool.size: got 1.0", "an integer"),
-        ("pool: {max_overflow: [1]}", "pool.max_overflow: got [1]", "an integer"),
+        ("pool: {max_overflow: [1]}", "pool.max_overflow: got 'list'", "an integer"),
         ("pool: {timeout: 0}", "pool.timeout: got 0", "a number of seconds above 0"),
         ("pool: {timeout: .inf}", "pool.timeout: got inf", "a number of seconds"),
         ("pool: {timeout: .nan}", "pool.timeout: got nan", "a number of seconds"),
@@ -358,12 +361,15 @@ def test_a_wrong_value_names_its_key_the_file_and_what_is_allowed(
             "unknown field 'keyledger.yaml: tools.kv_store.adapters.postgres.pool.sice'",
         ),
         ("tools: 5", "keyledger.yaml: tools: got 5; allowed is a mapping of kv_store"),
-        ("tools: {kv_store: {adapters: [a]}}", "keyledger.yaml: tools.kv_store.adapters: got ['a']; allowed is"),
+        ("tools: {kv_store: {adapters: [a]}}", "keyledger.yaml: tools.kv_store.adapters: got 'list'; allowed is"),
         (
             "skills: {model_tiers: nano}",
             "keyledger.yaml: skills.model_tiers: got 'nano'; allowed is a list of words",
         ),
-        ("skills: {model_tiers: [7]}", "keyledger.yaml: skills.model_tiers: got [7]; allowed is a list of words"),
+        (
+            "skills: {model_tiers: [7]}",
+            "keyledger.yaml: skills.model_tiers: got 'list'; allowed is a list of words",
+        ),
         ("skills: {min_interval_minutes: -1}", "keyledger.yaml: skills.min_interval_minutes: got -1; allowed is"),
         ("- a\n- b", "keyledger.yaml: got 'list'; allowed is a mapping"),
         ("tools: {\n  a: hunter2", "keyledger.yaml, line 2, column 13: got '(not shown)'; allowed is YAML"),
@@ -419,8 +425,8 @@ def test_a_named_file_that_is_not_there_or_a_folder_is_refused(
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
-        ("ATLAS_KV_POOL_SIZE", "ten", "an integer from 0: connections"),
-        ("KEYLEDGER_KV_MAX_OVERFLOW", "-1", "an integer from 0: connections"),
+        ("ATLAS_KV_POOL_SIZE", "ten", "an integer from 0 to 262143: connections"),
+        ("KEYLEDGER_KV_MAX_OVERFLOW", "-1", "an integer from 0 to 262143: connections"),
         ("KEYLEDGER_KV_NAMESPACE_QUOTA_BYTES", "1_000", "an integer from 0: a number of bytes"),
         ("KEYLEDGER_KV_GLOBAL_QUOTA_BYTES", "٣", "an integer from 0: a number of bytes"),
         ("KEYLEDGER_KV_POOL_TIMEOUT", "nan", "a number of seconds above 0"),
@@ -446,3 +452,171 @@ def test_a_url_of_no_adapter_is_refused_without_its_password(monkeypatch: pytest
 @pytest.mark.parametrize(("name", "value"), [("pool_size", "3"), ("quota", -1), ("colour", 1), ("url", "")])
 def test_a_wrong_argument_is_refused(name: str, value: Any) -> None:
     assert refusal(**{name: value}).startswith(f"{name}: got ")
+
+
+# ----------------------------------------------------------------------------------- after a review
+
+
+@pytest.mark.parametrize("name", ["kv_store_sqlite", "sqlite"])
+def test_a_block_may_have_the_name_of_the_provider(name: str, write: Write) -> None:
+    write(f"tools: {{kv_store: {{adapters: {{{name}: {{namespace_quota_bytes: 7}}}}}}}}")
+    config = keyledger.load_config()
+    source = f"keyledger.yaml: tools.kv_store.adapters.{name}.namespace_quota_bytes"
+    assert (config.adapter, shown(config)["quota"]) == ("sqlite", ("7", source))
+
+
+def test_two_blocks_of_one_adapter_are_refused(write: Write) -> None:
+    write("tools: {kv_store: {adapters: {postgres: {}, kv_store_postgres: {}}}}")
+    assert "allowed is one block for 'postgres'" in refusal()
+
+
+@pytest.mark.parametrize("word", ["true", "false"])
+def test_an_environment_that_speaks_of_a_hosts_pool_means_postgresql(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_KV_REUSE_CONVERSATION", word)
+    config = keyledger.load_config()
+    assert shown(config)["adapter"] == ("postgres", "ATLAS_KV_REUSE_CONVERSATION in the environment")
+    with pytest.raises(keyledger.NotConfiguredError):
+        config.open()
+    if word == "true":
+        pool = object()
+        given = options(config, monkeypatch, pool=pool)
+        assert (given["url"], given["pool"]) == ("postgresql://", pool)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ATLAS_KV_NAMESPACE_QUOTA_BYTES", "5"),
+        ("ATLAS_KV_GLOBAL_QUOTA_BYTES", "6"),
+        ("ATLAS_KV_POOL_SIZE", "2"),
+        ("ATLAS_KV_MAX_OVERFLOW", "3"),
+        ("ATLAS_KV_POOL_TIMEOUT", "1.5"),
+        ("ATLAS_KV_REUSE_CONVERSATION", "yes"),
+    ],
+)
+def test_with_any_variable_of_atlas_a_hosts_pool_means_postgresql(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    pool = object()
+    given = options(keyledger.load_config(), monkeypatch, pool=pool)
+    assert (given["url"], given["pool"]) == ("postgresql://", pool)
+
+
+@pytest.mark.parametrize("value", ["2026-13-45", "!!map [a]", "!!timestamp a", "!!bool hunter2", "!!binary é"])
+def test_whatever_the_loader_raises_is_an_error_of_ours(value: str, write: Write) -> None:
+    write(f"other: {value}")
+    assert refusal().startswith("keyledger.yaml")
+
+
+@pytest.mark.parametrize("value", ["017", "1:30", "0b_", "!!int abc", "0o17", "1" * 5_000])
+def test_a_number_that_is_another_or_none_is_refused(value: str, write: Write) -> None:
+    write(f"other: {value}")
+    keyledger.load_config()
+    write(in_block(f"namespace_quota_bytes: {value}"))
+    assert refusal().startswith("keyledger.yaml: tools.kv_store.adapters.postgres.namespace_quota_bytes: got '")
+
+
+def test_a_bomb_of_merges_is_refused(write: Write) -> None:
+    keys = ", ".join(f"k{number}: 1" for number in range(10))
+    lines = [f"a0: &a0 {{{keys}}}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+    write("\n".join(lines))
+    assert "keys merged" in refusal()
+
+
+def test_a_path_that_cannot_be_read_names_what_named_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal("a" * 5_000).startswith("file: got '(not shown)'")
+    assert refusal("").startswith("file: got ''")
+    (tmp_path / "keyledger.yaml").symlink_to("gone")
+    assert refusal().startswith("./keyledger.yaml: got 'keyledger.yaml'")
+    (tmp_path / "keyledger.yaml").unlink()
+    (tmp_path / "keyledger.yaml").mkdir()
+    assert refusal().startswith("./keyledger.yaml: got 'keyledger.yaml'")
+    monkeypatch.setenv("KEYLEDGER_CONFIG", "b" * 5_000)
+    assert refusal().startswith("KEYLEDGER_CONFIG in the environment: got")
+
+
+def test_a_pool_without_connections_is_refused(write: Write) -> None:
+    write(in_block("url: 'postgresql://h/d', pool: {size: 0, max_overflow: 0}"))
+    assert refusal().startswith("keyledger.yaml: tools.kv_store.adapters.postgres.pool.max_overflow: got 0")
+    write(in_block("url: 'postgresql://h/d', pool: {size: 262144}"))
+    assert refusal().startswith("keyledger.yaml: tools.kv_store.adapters.postgres.pool.size: got 262144")
+    assert refusal(pool_size=0, max_overflow=0, url="memory://").startswith("keyledger.yaml")
+
+
+_SECRETS = (
+    "postgresql://ada:hunter2@h/d",
+    "postgresql://ada:x hunter2@h/d",
+    "postgresql:/ada:hunter2@h/d",
+    "postgresql:ada:hunter2@h/d",
+    "postgresql://h/d?pass%77ord=hunter2",
+    "postgresql://h/d?password = hunter2",
+    "host=h password=hunter2",
+)
+_SLOTS = (
+    "tools: {kv_store: %s}",
+    "tools: {kv_store: {adapters: %s}}",
+    "tools: {kv_store: {default_adapter: %s}}",
+    "tools: {kv_store: {enforce_flags: %s}}",
+    "tools: {kv_store: {%s: 1}}",
+    "tools: {kv_store: {adapters: {%s: {namespace_quota_bytes: x}}}}",
+    "tools: {kv_store: {adapters: {%s: {}}}}",
+    "skills: %s",
+    "skills: {model_tiers: [%s]}",
+    "skills: {min_interval_minutes: %s}",
+    "a: {%s: 1, %s: 2}",
+    *map(
+        in_block,
+        (
+            "url: %s",
+            "dsn: %s",
+            "%s: 1",
+            "pool: %s",
+            "pool: {size: %s}",
+            "pool: {timeout: [%s]}",
+            "namespace_quota_bytes: %s",
+            "global_quota_bytes: {a: %s}",
+            "reuse_conversation_store: %s",
+        ),
+    ),
+)
+_VARIABLES = (
+    *("KEYLEDGER_URL", "ATLAS_KV_STORE_URL", "KEYLEDGER_CONFIG", "KEYLEDGER_KV_ENFORCE_FLAGS"),
+    *("KEYLEDGER_KV_POOL_SIZE", "ATLAS_KV_POOL_TIMEOUT", "ATLAS_KV_REUSE_CONVERSATION"),
+)
+_ARGUMENTS = ("url", "quota", "pool_size", "enforce_flags", "model_tiers", "provider", "file", "password")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sampled_from(_SECRETS),
+    st.one_of(st.none(), st.sampled_from(_SLOTS)),
+    st.sets(st.sampled_from(_VARIABLES), max_size=2),
+    st.one_of(st.none(), st.sampled_from(_ARGUMENTS)),
+    st.booleans(),
+)
+def test_a_password_in_any_place_is_never_shown(
+    write: Write,
+    secret: str,
+    slot: str | None,
+    variables: set[str],
+    argument: str | None,
+    in_list: bool,  # noqa: FBT001 - Hypothesis passes it
+) -> None:
+    file = write("" if slot is None else slot.replace("%s", json.dumps(secret)))
+    options: dict[str, Any] = {"file": file}
+    if argument is not None:
+        options[argument] = [secret] if in_list else secret
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in variables:
+            patch.setenv(variable, secret)
+        try:
+            config = keyledger.load_config(**options)
+        except keyledger.KeyledgerError as error:
+            said = f"{error!s} {error!r} {error.__dict__}"
+        else:
+            said = f"{config!r} {config.settings()!r} {config.notices!r}"
+    assert "hunter2" not in said

@@ -98,7 +98,7 @@ def test_an_adapter_that_raises_is_named_and_no_password_repeated() -> None:
     keyledger.register_kv_store_adapter("shelf", broken)
     with pytest.raises(keyledger.StorageUnavailableError) as refused:
         keyledger.open("shelf://ada:hunter2@top")
-    assert "the adapter 'shelf' could not open its storage: OSError: cannot reach shelf://ada:***@" in str(
+    assert "the adapter 'shelf' could not open its storage: OSError: cannot reach the URL, public" in str(
         refused.value
     )
 
@@ -189,3 +189,33 @@ def test_two_packages_with_one_scheme_are_named(site: Path) -> None:
     install(site, "boards", "shelf = board:opened")
     with pytest.raises(keyledger.NotConfiguredError, match="boards and shelves both bring an adapter 'shelf'"):
         keyledger.open("shelf://")
+
+
+def test_a_class_is_no_storage() -> None:
+    keyledger.register_kv_store_adapter("shelf", lambda _, __: MemoryStorage)  # type: ignore[arg-type,return-value]
+    with pytest.raises(keyledger.NotConfiguredError, match="opened the class MemoryStorage"):
+        keyledger.open("shelf://")
+
+
+class _Shelf:
+    def opened(self, url: str, options: StorageOptions) -> MemoryStorage:
+        return memory(url, options)
+
+
+def test_an_equal_factory_may_be_registered_again() -> None:
+    shelf = _Shelf()
+    keyledger.register_kv_store_adapter("shelf", shelf.opened)
+    keyledger.register_kv_store_adapter("shelf", shelf.opened)
+    keyledger.open("shelf://").close()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, OSError, keyledger.LedgerBusyError, keyledger.InvalidArgumentError])
+def test_what_an_adapter_says_shows_no_piece_of_a_password(kind: type[BaseException]) -> None:
+    def broken(url: str, options: StorageOptions) -> MemoryStorage:
+        del url, options
+        raise kind(*["no hunter 2 there"] * (3 if kind is keyledger.InvalidArgumentError else 1))
+
+    keyledger.register_kv_store_adapter("shelf", broken)
+    with pytest.raises(keyledger.StorageUnavailableError, match=r"\w+: \(not shown\)") as refused:
+        keyledger.open("shelf://ada:hunter%202@top")
+    assert "hunter" not in str(refused.value)

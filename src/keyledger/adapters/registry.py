@@ -7,14 +7,16 @@ program registers comes before what an installed package brings.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 from keyledger.adapters import stores
 from keyledger.adapters.event_mapper import EventMapper
-from keyledger.adapters.urls import masked, scheme_of
+from keyledger.adapters.urls import NOT_SHOWN, masked, scheme_of, seen, shown_scheme
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.errors import (
     InvalidArgumentError,
@@ -57,6 +59,12 @@ Factory: TypeAlias = Callable[[str, StorageOptions], LedgerStorage]
 _SHIPPED: dict[str, Factory] = {"memory": stores.memory, "postgres": stores.postgres, "sqlite": stores.sqlite}
 _SCHEMES = {"postgresql": "postgres", "postgresql+psycopg": "postgres"}
 _registered: dict[str, Factory] = {}
+_warned: set[str] = set()
+_log = logging.getLogger("keyledger")
+_PIECES = re.compile(r"[/:@?&=#,\s]+")
+
+_MOST_SAID = 300
+"""Characters of what an adapter of somebody else says that are shown."""
 _NAME = re.compile(r"[a-z][a-z0-9+._-]{0,63}")
 
 
@@ -71,10 +79,10 @@ def register_kv_store_adapter(name: str, factory: Factory) -> None:
     """
     short = name.removeprefix(PREFIX) if isinstance(name, str) else ""
     if not _NAME.fullmatch(short):
-        raise InvalidArgumentError("name", name, "a URL's scheme: a-z, then at most 63 of a-z 0-9 + . _ -")
+        raise InvalidArgumentError("name", seen(name), "a URL's scheme: a-z, then at most 63 of a-z 0-9 + . _ -")
     if not callable(factory):
-        raise InvalidArgumentError("factory", factory, "a function of a URL and StorageOptions")
-    if short in _SHIPPED or short in _SCHEMES or _registered.get(short, factory) is not factory:
+        raise InvalidArgumentError("factory", seen(factory), "a function of a URL and StorageOptions")
+    if short in _SHIPPED or short in _SCHEMES or _registered.get(short, factory) != factory:
         raise InvalidArgumentError("name", name, f"one that is not in use; {_in_use()}")
     _registered[short] = factory
 
@@ -98,10 +106,16 @@ def is_available(name: str) -> bool:
 
 def adapter_named(field: str, name: object) -> str:
     """The name of an adapter that is there, without ``kv_store_``; InvalidArgumentError lists those there are."""
-    short = name.removeprefix(PREFIX) if isinstance(name, str) else ""
+    short = canonical(name) if isinstance(name, str) else ""
     if not is_available(short):
-        raise InvalidArgumentError(field, name, f"the name of an adapter; {_in_use()}")
+        raise InvalidArgumentError(field, seen(name), f"the name of an adapter; {_in_use()}")
     return short
+
+
+def canonical(name: str) -> str:
+    """The one of an adapter's names that the others stand for: ``postgres`` for ``kv_store_postgresql``."""
+    short = name.removeprefix(PREFIX)
+    return _SCHEMES.get(short, short)
 
 
 def open_storage(url: str, options: StorageOptions) -> LedgerStorage:
@@ -114,7 +128,7 @@ def open_storage(url: str, options: StorageOptions) -> LedgerStorage:
     """
     name = adapter_of(url)
     if name is None:
-        shown = scheme_of(url) or ("…" if isinstance(url, str) else url)  # never the whole: it may hold a password
+        shown = shown_scheme(url) if isinstance(url, str) else seen(url)
         raise InvalidArgumentError("url", shown, f"{stores.URLS}; {_in_use()}")
     if name in _SHIPPED:
         return _SHIPPED[name](url, options)
@@ -124,11 +138,13 @@ def open_storage(url: str, options: StorageOptions) -> LedgerStorage:
 def _opened(name: str, factory: Factory, url: str, options: StorageOptions) -> LedgerStorage:
     try:
         storage = factory(url, options)
-    except KeyledgerError:
-        raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {masked(str(error).replace(url, masked(url)))}"
-        raise StorageUnavailableError(f"the adapter {name!r} could not open its storage: {what}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, KeyledgerError) and _said(error, url) == str(error):
+            raise
+        what = f"{type(error).__name__}: {_said(error, url)}"
+        raise StorageUnavailableError(f"the adapter {name!r} could not open its storage: {what}") from None
+    if isinstance(storage, type):
+        raise NotConfiguredError(f"the adapter {name!r} opened the class {storage.__name__}, and no object of it")
     missing = [member for member in _members(LedgerStorage) if not hasattr(storage, member)]
     if missing:
         raise NotConfiguredError(
@@ -136,6 +152,18 @@ def _opened(name: str, factory: Factory, url: str, options: StorageOptions) -> L
             + ", ".join(missing)
         )
     return storage
+
+
+def _said(error: BaseException, url: str = "") -> str:
+    """What somebody's adapter says, unless a password may be in it, which it need not show as we would."""
+    text = " ".join(str(error).split())
+    without = text.replace(url, "the URL") if url else text
+    pieces = _PIECES.split(url.partition(":")[2]) if url and masked(url) != url else []
+    if seen(without, longest=_MOST_SAID) != without or any(
+        form in without for piece in pieces if piece for form in (piece, unquote(piece))
+    ):
+        return NOT_SHOWN
+    return text if masked(url) == url else without
 
 
 def _members(protocol: type) -> list[str]:
@@ -157,7 +185,13 @@ def _brought() -> Mapping[str, list[EntryPoint]]:
 
     found: dict[str, list[EntryPoint]] = {}
     for entry_point in entry_points(group=ENTRY_POINTS):
-        found.setdefault(entry_point.name, []).append(entry_point)
+        if _NAME.fullmatch(entry_point.name):
+            found.setdefault(entry_point.name, []).append(entry_point)
+        elif entry_point.name not in _warned:
+            _warned.add(entry_point.name)
+            _log.warning(
+                "%s brings an adapter %r, which no URL can name: left out", _package(entry_point), entry_point.name
+            )
     return found
 
 
@@ -168,11 +202,11 @@ def _loaded(entry_points: list[EntryPoint]) -> Factory:
         raise NotConfiguredError(f"{packages} both bring an adapter {entry_points[0].name!r}; uninstall one")
     try:
         factory = entry_points[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever somebody's module does
         raise NotConfiguredError(
             f"{_package(entry_points[0])} brings the adapter {entry_points[0].name!r}, which cannot be imported:"
-            f" {type(error).__name__}: {error}"
-        ) from error
+            f" {type(error).__name__}: {_said(error)}"
+        ) from None
     if not callable(factory):
         raise NotConfiguredError(f"{_package(entry_points[0])}: {entry_points[0].value} is no function")
     return factory  # type: ignore[no-any-return]

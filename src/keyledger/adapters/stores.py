@@ -8,7 +8,7 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from keyledger.adapters.urls import is_ambiguous, masked
+from keyledger.adapters.urls import is_ambiguous, masked, seen
 from keyledger.domain.audit.ports import LedgerStorage
 from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError, StorageUnavailableError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_URLS = {"memory": "memory://", "sqlite": "sqlite:///keyledger.db"}
 """What the adapters open that need to be told nothing."""
+
+MAX_CONNECTIONS = 262_143
+"""The most that a PostgreSQL server may be told to allow."""
 
 URLS = "sqlite:///file.db, sqlite:////absolute/file.db, postgresql://user@host/db or memory://"
 
@@ -72,4 +75,6 @@ def postgres(url: str, options: StorageOptions) -> LedgerStorage:
 
 def _has_no_pool(url: str, options: StorageOptions) -> None:
     if options.pool is not None:
-        raise InvalidArgumentError("pool", options.pool, f"a pool with a postgresql:// URL, not {url!r}")
+        raise InvalidArgumentError(
+            "pool", seen(options.pool), f"a pool with a postgresql:// URL, not {masked(url)}"
+        )

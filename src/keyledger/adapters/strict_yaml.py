@@ -1,4 +1,7 @@
-"""YAML of which nothing is lost on the way: a key that stands twice is refused."""
+"""YAML of which nothing is lost on the way: a key that stands twice is refused.
+
+What its loader raises is not always a YAMLError: a date that there is not is a ValueError, and so on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Hashable
 from typing import Any
 
 import yaml
+
+_MOST_MERGED = 10_000
+"""Keys that a mapping may have from others, by ``<<``: a few lines could ask for billions."""
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -29,6 +35,12 @@ class StrictLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and seen.setdefault(key.value, id(key)) not in {0, id(key)}:
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value} twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_MERGED:
+            problem = f"more than {_MOST_MERGED} keys merged"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def problem_of(error: Exception, text: str) -> tuple[int, int, str] | None:

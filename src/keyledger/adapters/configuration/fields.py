@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from keyledger.adapters.configuration.words import integer, number, text, truth
+from keyledger.adapters.stores import MAX_CONNECTIONS
+from keyledger.adapters.urls import NOT_SHOWN, seen
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.quota import DEFAULT_QUOTA_BYTES
 from keyledger.domain.skills import options
@@ -18,6 +20,7 @@ ADAPTER = "*"
 """Stands in a key for the name of the adapter that is configured."""
 
 _STORE, _ADAPTER = "tools.kv_store", f"tools.kv_store.adapters.{ADAPTER}"
+_CONNECTIONS = f"an integer from 0 to {MAX_CONNECTIONS}: connections"
 _BYTES = "an integer from 0: a number of bytes"
 _WORDS = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
 
@@ -82,11 +85,9 @@ class Fields(BaseModel):
     global_quota: int | None = _of_store(
         None, "global_quota_bytes", _BYTES, integer, "GLOBAL_QUOTA_BYTES", ge=0, le=MAX_INTEGER
     )
-    pool_size: int = _of_store(
-        0, "pool.size", "an integer from 0: connections", integer, "POOL_SIZE", ge=0, le=MAX_INTEGER
-    )
+    pool_size: int = _of_store(0, "pool.size", _CONNECTIONS, integer, "POOL_SIZE", ge=0, le=MAX_CONNECTIONS)
     max_overflow: int = _of_store(
-        10, "pool.max_overflow", "an integer from 0: connections", integer, "MAX_OVERFLOW", ge=0, le=MAX_INTEGER
+        10, "pool.max_overflow", _CONNECTIONS, integer, "MAX_OVERFLOW", ge=0, le=MAX_CONNECTIONS
     )
     pool_timeout: int | float = _of_store(
         10.0, "pool.timeout", "a number of seconds above 0", number, "POOL_TIMEOUT", gt=0, lt=float("inf")
@@ -147,6 +148,7 @@ def check(values: Mapping[str, Any], place: Callable[[str], str]) -> None:
         found = error.errors(include_url=False)[0]
         name = str(found["loc"][0])
         if name not in Fields.model_fields:
-            raise InvalidArgumentError(name, found["input"], ", ".join(Fields.model_fields)) from None
-        got = "(not shown)" if name == "url" else values[name]
-        raise InvalidArgumentError(place(name), got, str(Fields.model_fields[name].description)) from None
+            raise InvalidArgumentError(str(seen(name)), NOT_SHOWN, ", ".join(Fields.model_fields)) from None
+        raise InvalidArgumentError(
+            place(name), seen(values[name], name), str(Fields.model_fields[name].description)
+        ) from None

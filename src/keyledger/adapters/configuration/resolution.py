@@ -12,8 +12,11 @@ from keyledger.adapters.configuration.fields import Fields
 from keyledger.adapters.configuration.sources import DEFAULT_ADAPTER, Arguments, Environment, File, Settings
 from keyledger.adapters.registry import adapter_named, adapter_of, available_kv_store_adapters
 from keyledger.adapters.stores import DEFAULT_URLS
-from keyledger.adapters.urls import masked, scheme_of
+from keyledger.adapters.urls import masked, seen, shown_scheme
 from keyledger.domain.errors import InvalidArgumentError
+
+REUSE = "reuse_conversation_store"
+"""Who says anything about a host's pool means PostgreSQL."""
 
 Source: TypeAlias = Arguments | File | Environment
 
@@ -41,12 +44,13 @@ def resolve(arguments: Arguments, file: File | None, environment: Environment, p
     sources: list[Source] = [source for source in (arguments, file, environment) if source is not None]
     values = _merged(*sources).model_dump()
     places = {name: _place(name, sources) for name in values}
+    _check_pool(values, places)
     if values["url"] is None:
         values["url"] = DEFAULT_URLS.get(adapter)
     elif adapter_of(values["url"]) != adapter:
         allowed = f"a URL of the adapter {adapter!r} ({chosen_by})"
         place = "url" if "url" in arguments() else places["url"]
-        raise InvalidArgumentError(place, scheme_of(values["url"]) or "…", allowed)
+        raise InvalidArgumentError(place, shown_scheme(values["url"]), allowed)
     return Resolved(adapter, chosen_by, values, places, tuple(_notices(arguments, file, environment)))
 
 
@@ -69,6 +73,13 @@ def _place(name: str, sources: list[Source]) -> str:
     return "default"
 
 
+def _check_pool(values: Mapping[str, Any], places: Mapping[str, str]) -> None:
+    if values["pool_size"] == values["max_overflow"] == 0:
+        name = "pool_size" if places["max_overflow"] == "default" else "max_overflow"
+        place = name if places[name] == "argument" else places[name]
+        raise InvalidArgumentError(place, 0, "an integer from 1, as there would be no connection else")
+
+
 def _adapter(
     arguments: Arguments, file: File | None, environment: Environment, provider: object
 ) -> tuple[str, str]:
@@ -86,7 +97,15 @@ def _adapter(
     if file is not None and file.adapters:
         allowed = f"one of {', '.join(file.adapters)}: which of them is meant?"
         raise InvalidArgumentError(file.place_of(DEFAULT_ADAPTER), None, allowed)
-    return (_of_url(environment), environment.place("url")) if environment().get("url") else ("sqlite", "default")
+    return _without_file(arguments, environment)
+
+
+def _without_file(arguments: Arguments, environment: Environment) -> tuple[str, str]:
+    if environment().get("url"):
+        return _of_url(environment), environment.place("url")
+    if REUSE in arguments():
+        return "postgres", "argument"
+    return ("postgres", environment.place(REUSE)) if REUSE in environment() else ("sqlite", "default")
 
 
 def _of_url(source: Arguments | Environment) -> str:
@@ -94,7 +113,7 @@ def _of_url(source: Arguments | Environment) -> str:
     name = adapter_of(url)
     if name is None:
         allowed = f"a URL of one of {', '.join(available_kv_store_adapters())}"
-        raise InvalidArgumentError(source.place("url"), scheme_of(url) or "…", allowed)
+        raise InvalidArgumentError(source.place("url"), shown_scheme(url), allowed)
     return name
 
 
@@ -112,13 +131,15 @@ def _notices(arguments: Arguments, file: File | None, environment: Environment) 
 
 
 def shown(value: Any) -> str:
-    """A value for people; of a URL no password."""
+    """A value for people, without a password."""
     match value:
         case None:
             return "none"
         case bool():
             return "true" if value else "false"
         case list() | tuple():
-            return ", ".join(map(str, value)) or "none"
+            return ", ".join(str(seen(each)) for each in value) or "none"
+        case str():
+            return masked(value)
         case _:
-            return masked(str(value))
+            return str(value)

@@ -18,7 +18,9 @@ from pydantic_settings import (
 )
 
 from keyledger.adapters.configuration.fields import ADAPTER, Fields, check, key_of, keys, read, variables_of
+from keyledger.adapters.registry import canonical
 from keyledger.adapters.strict_yaml import StrictLoader
+from keyledger.adapters.urls import NOT_SHOWN, seen
 from keyledger.domain.errors import InvalidArgumentError
 from keyledger.domain.strict import UnknownFieldError
 
@@ -64,6 +66,29 @@ class Environment(PydanticBaseSettingsSource):
         return {name: self.get_field_value(Fields.model_fields[name], name)[0] for name in self._found}
 
 
+class _Loader(StrictLoader):
+    """Numbers are what they look like: YAML 1.1 takes 017 for fifteen, and 1:30 for ninety."""
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float | str:
+    """The number; the text where it could be taken for another, or is none, for the model to refuse."""
+    text = str(loader.construct_scalar(node))
+    if _PLAIN_NUMBER.fullmatch(text) is None:
+        return text
+    try:
+        integer = node.tag == "tag:yaml.org,2002:int"
+        return loader.construct_yaml_int(node) if integer else loader.construct_yaml_float(node)
+    except ValueError:
+        return text
+
+
+_PLAIN_NUMBER = re.compile(
+    r"[+-]?(0|[1-9][0-9_]*|0x[0-9a-f_]+|0b[01_]+|[0-9_]*\.[0-9_]*(e[+-]?[0-9]+)?|\.(inf|nan))", re.IGNORECASE
+)
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
+
+
 class File(YamlConfigSettingsSource):
     """``keyledger.yaml``, or what stands in its place. Blocks that are not ours are left alone.
 
@@ -72,11 +97,14 @@ class File(YamlConfigSettingsSource):
     """
 
     def __init__(self, path: Path, named_by: str) -> None:
-        if not path.is_file():
-            raise InvalidArgumentError(named_by, str(path), "the path of a YAML file that is there")
+        if not _is_file(path):
+            got = seen(str(path), longest=_LONGEST_PATH)
+            raise InvalidArgumentError(named_by, got, "the path of a YAML file that is there")
+        self.named_by = named_by
         self.path, self.adapter = path, ADAPTER
         super().__init__(Settings, yaml_file=path)
-        self._leaves = dict(_leaves(self.yaml_data, _known(), (), str(path)))
+        self._written: dict[str, str] = {}
+        self._leaves = dict(self._read(self.yaml_data, _known(), ()))
         for name in self.adapters or [ADAPTER]:
             self.adapter = name
             check(self(), self.place)
@@ -84,22 +112,49 @@ class File(YamlConfigSettingsSource):
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         name = str(self.path)
         try:
-            tree = yaml.load(file_path.read_text("utf-8"), StrictLoader)  # noqa: S506 - derived from the safe one
+            tree = yaml.load(file_path.read_text("utf-8"), _Loader)  # noqa: S506 - derived from the safe one
         except OSError as error:
-            raise InvalidArgumentError(name, error.strerror, "a file that can be read") from error
+            allowed = f"a file that can be read ({error.strerror})"
+            raise InvalidArgumentError(self.named_by, name, allowed) from error
         except UnicodeDecodeError:
-            raise InvalidArgumentError(name, "(not shown)", "YAML in UTF-8") from None
-        except (yaml.YAMLError, RecursionError) as error:
-            raise InvalidArgumentError(f"{name}{_line(error)}", "(not shown)", _reason(error)) from None
+            raise InvalidArgumentError(name, NOT_SHOWN, "YAML in UTF-8") from None
+        except Exception as error:  # noqa: BLE001 - the loader raises whatever a constructor does
+            raise InvalidArgumentError(f"{name}{_line(error)}", NOT_SHOWN, _reason(error)) from None
         if not isinstance(tree, dict | None):
             raise InvalidArgumentError(name, type(tree).__name__, "a mapping with the blocks tools and skills")
         return tree or {}
 
+    def _read(
+        self, node: Any, known: dict[str, Any] | None, path: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """The values of the keys that are known; what is not known there is refused."""
+        if known is None:
+            yield path, node
+            return
+        if node is not None and not isinstance(node, dict):
+            raise InvalidArgumentError(self.place_of(path), seen(node), f"a mapping of {_named(known)}")
+        for written, below in (node or {}).items():
+            name = self._adapter(written) if ADAPTER in known and isinstance(written, str) else written
+            if isinstance(name, str) and (name in known or ADAPTER in known):
+                yield from self._read(below, known.get(name, known.get(ADAPTER)), (*path, name))
+            elif path not in _NOT_ONLY_OURS:
+                raise UnknownFieldError(self.place_of((*path, str(seen(name)))), NOT_SHOWN, _named(known))
+
+    def _adapter(self, written: str) -> str:
+        """The name of an adapter that has a block, whichever of its names stands there."""
+        name = canonical(written)
+        if name in self._written:
+            place = self.place_of((*ADAPTERS, written))
+            raise InvalidArgumentError(
+                place, NOT_SHOWN, f"one block for {self._written[name]!r}, which this is too"
+            )
+        self._written[name] = written
+        return name
+
     @property
     def adapters(self) -> list[str]:
         """The names of the adapters that have a block."""
-        tools = self.yaml_data.get("tools") or {}
-        return list((tools.get("kv_store") or {}).get("adapters") or {})
+        return list(self._written)
 
     @property
     def default_adapter(self) -> object:
@@ -112,7 +167,7 @@ class File(YamlConfigSettingsSource):
 
     def place_of(self, key: tuple[str, ...]) -> str:
         """The file's name and a key."""
-        return f"{self.path}: {'.'.join(key)}"
+        return f"{self.path}: {'.'.join(str(seen(self._written.get(part, part))) for part in key)}"
 
     def __call__(self) -> dict[str, Any]:
         """What stands in the block of ``adapter``, and outside those of adapters; what is empty, is left out."""
@@ -123,6 +178,8 @@ class File(YamlConfigSettingsSource):
 
 
 DEFAULT_ADAPTER = ("tools", "kv_store", "default_adapter")
+ADAPTERS = ("tools", "kv_store", "adapters")
+_LONGEST_PATH = 200
 _NOT_ONLY_OURS = ((), ("tools",))
 
 
@@ -137,21 +194,11 @@ def _known() -> dict[str, Any]:
     return known
 
 
-def _leaves(
-    node: Any, known: dict[str, Any] | None, path: tuple[str, ...], file: str
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values of the keys that are known; what is not known there is refused."""
-    if known is None:
-        yield path, node
-        return
-    place = f"{file}: {'.'.join(path)}"
-    if node is not None and not isinstance(node, dict):
-        raise InvalidArgumentError(place, node, f"a mapping of {_named(known)}")
-    for name, below in (node or {}).items():
-        if isinstance(name, str) and (name in known or ADAPTER in known):
-            yield from _leaves(below, known.get(name, known.get(ADAPTER)), (*path, name), file)
-        elif path not in _NOT_ONLY_OURS:
-            raise UnknownFieldError(f"{place}.{name}", below, _named(known))
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long, or a folder above it is closed
+        return False
 
 
 def _named(known: dict[str, Any]) -> str:
@@ -165,8 +212,8 @@ def _line(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """What is wrong, without what is quoted: it might be a secret."""
-    problem = _QUOTED.sub("…", getattr(error, "problem", None) or "")
+    problem = _UNSAFE.sub("…", getattr(error, "problem", None) or "")
     return f"YAML, each key once ({problem})" if problem else "YAML, each key once"
 
 
-_QUOTED = re.compile("['\"].*['\"]")
+_UNSAFE = re.compile("(?s)['\"].*['\"]|(?<=the key ).*(?= twice)")

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from keyledger.adapters.postgres.connections import CONNECT_TIMEOUT, NOTICING, roll_back, search_path, told
+from keyledger.adapters.urls import seen
 from keyledger.domain.errors import InvalidArgumentError, LedgerClosedError, StorageUnavailableError
 
 _SWAP = """
@@ -62,7 +63,7 @@ class HostConnections:
 
     def __init__(self, pool: object, schema: str, timeout: float, lock_timeout: float) -> None:
         if not isinstance(pool, ConnectionPool):
-            raise InvalidArgumentError("pool", pool, "a psycopg_pool.ConnectionPool")
+            raise InvalidArgumentError("pool", seen(pool), "a psycopg_pool.ConnectionPool")
         self.pool: ConnectionPool[Any] = pool
         self._timeout = timeout
         self._settings = {
