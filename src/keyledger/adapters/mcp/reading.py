@@ -18,11 +18,9 @@ from keyledger.domain.audit.records import RunLog
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.policy import ACCESS_FLAG, check_access, check_flags
-from keyledger.domain.toolset import Result
+from keyledger.domain.toolset import MAX_ANSWER_BYTES, Result
 
 NOT_FOUND: Final = "not_found"
-MAX_TRACE_BYTES: Final = 262_144
-"""The lines of one page of a trace, in bytes of their JSON text, if there is more than one."""
 
 
 def read(ledger: Ledger, invocation: Invocation, uri: str) -> Result:
@@ -67,4 +65,4 @@ def _trace(
 def _fitting(lines: Sequence[RunLog]) -> Sequence[RunLog]:
     """The first lines, as many as may be in one page; always one, if there is any."""
     sizes = accumulate(len(orjson.dumps(line.payload)) for line in lines)
-    return lines[: max(1, sum(size <= MAX_TRACE_BYTES for size in sizes))]
+    return lines[: max(1, sum(size <= MAX_ANSWER_BYTES for size in sizes))]
