@@ -16,7 +16,6 @@ from keyledger.domain.errors import InvalidArgumentError, NotConfiguredError
 from keyledger.domain.invocation import Invocation
 from keyledger.domain.policy import ACCESS_FLAG, WRITE_FLAG
 from keyledger.domain.strict import RequiredFieldError
-from keyledger.opening import DEFAULT_LOCK_TIMEOUT
 
 app = typer.Typer()
 
@@ -165,7 +164,7 @@ def _over_http(
     listening = http.listen(host, DEFAULT_PORT if port is None else port)
     with listening, session.open(create=create, enforce_flags=True) as ledger:
         identify = bearer if isinstance(who, Path) else lambda _: who
-        server = make_server(ledger, identify, Turns.of_many(DEFAULT_LOCK_TIMEOUT))
+        server = make_server(ledger, identify, Turns.of_many())
         _tell(http.url_of(listening), as_json=session.as_json)
         run(http.serve_http(server, listening, host, tokens))
 

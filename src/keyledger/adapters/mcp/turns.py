@@ -18,6 +18,9 @@ MOST_CALLS: Final = 40
 MOST_CALLS_OF_ONE: Final = 8
 """Of each of these those that are of one skill: its writes wait for each other all the same."""
 
+PATIENCE: Final = 5.0
+"""Seconds that a call waits for its turn: as long as a write waits for the lock."""
+
 T = TypeVar("T")
 
 
@@ -37,7 +40,7 @@ class Turns:
         self._threads = CapacityLimiter(inf)
 
     @classmethod
-    def of_many(cls, patience: float) -> Turns:
+    def of_many(cls, patience: float = PATIENCE) -> Turns:
         """For many clients; a call that waited for ``patience`` seconds is not done."""
         return cls(_Line(MOST_CALLS, MOST_CALLS_OF_ONE), _Line(MOST_CALLS, MOST_CALLS_OF_ONE), patience)
 
