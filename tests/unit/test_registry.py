@@ -219,3 +219,20 @@ def test_what_an_adapter_says_shows_no_piece_of_a_password(kind: type[BaseExcept
     with pytest.raises(keyledger.StorageUnavailableError, match=r"\w+: \(not shown\)") as refused:
         keyledger.open("shelf://ada:hunter%202@top")
     assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Upper", "bad name"])
+def test_a_name_that_a_package_cannot_have_is_left_out_and_said_once(
+    name: str, site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry, "_warned", set())
+    install(site, "shelves", f"{name} = shelf_module:opened", _MODULE)
+    assert keyledger.available_kv_store_adapters() == keyledger.available_kv_store_adapters()
+    assert f"kv_store_{name}" not in keyledger.available_kv_store_adapters()
+    assert caplog.messages == [f"shelves brings an adapter {name!r}, which no URL can name: left out"]
+
+
+def test_a_module_that_ends_the_program_is_an_error(site: Path) -> None:
+    install(site, "shelves", "shelf = shelf_module:opened", "raise SystemExit(3)")
+    with pytest.raises(keyledger.NotConfiguredError, match="cannot be imported: SystemExit: 3"):
+        keyledger.open("shelf://")
