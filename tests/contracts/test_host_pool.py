@@ -28,5 +28,5 @@ def pool(postgres_url: str) -> Iterator[ConnectionPool[Any]]:
 
 class TestHostPool(LedgerContract):
     @pytest.fixture
-    def reopen(self, pool: ConnectionPool[Any], schema: str) -> Callable[..., keyledger.Ledger]:
-        return partial(keyledger.open, "postgresql://", schema=schema, pool=pool)
+    def reopen(self, pool: ConnectionPool[Any], empty_schema: str) -> Callable[..., keyledger.Ledger]:
+        return partial(keyledger.open, "postgresql://", schema=empty_schema, pool=pool)

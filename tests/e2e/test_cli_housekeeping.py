@@ -44,7 +44,13 @@ def test_rebuild_says_that_nothing_differed(run: Run) -> None:
     assert run("rebuild").out == (
         "rebuilt 1 stream from 1 event\nnothing differed: the read models were what the events say\n"
     )
-    assert run("rebuild", "--json").json == {"partitions": 1, "runs": 0, "events": 1, "differences": []}
+    assert run("rebuild", "--json").json == {
+        "partitions": 1,
+        "runs": 0,
+        "skills": 0,
+        "events": 1,
+        "differences": [],
+    }
 
 
 def test_rebuild_says_loudly_what_differed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ def test_it_ends_what_has_expired_up_to_its_limit(run: Run) -> None:
         "runs_purged": 0,
         "requests_forgotten": 0,
         "bytes_returned": 0,
+        "grants_carried": 0,
         "complete": True,
     }
     assert run("sweep").out == "nothing was due\n"
@@ -220,6 +221,7 @@ def test_a_signal_ends_the_process_with_0(
         "runs_purged": 0,
         "requests_forgotten": 0,
         "bytes_returned": 0,
+        "grants_carried": 0,
         "complete": True,
     }
     process.send_signal(number)
