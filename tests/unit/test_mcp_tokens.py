@@ -99,3 +99,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(InvalidArgumentError, match="a file that can be read") as raised:
         read_tokens(path)
     assert raised.value.got == str(path)
+
+
+@pytest.mark.parametrize(
+    "value", ["!!bool abc", "!!map [a]", "!!timestamp a", "!!int abc", "2026-13-45", r'"\Uffffffff"', "[" * 5_000]
+)
+def test_a_value_that_yaml_cannot_make_is_no_bug(file: Path, value: str) -> None:
+    file.write_text(f"{SECRET}: {{skill_id: {value}, caller_id: ada}}")
+    with pytest.raises(InvalidArgumentError, match="a YAML or JSON file of tokens") as caught:
+        read_tokens(file)
+    assert SECRET not in str(caught.value)

@@ -1,7 +1,4 @@
-"""YAML of which nothing is lost on the way: a key that stands twice is refused.
-
-What its loader raises is not always a YAMLError: a date that there is not is a ValueError, and so on.
-"""
+"""YAML of which nothing is lost on the way: a key that stands twice is refused."""
 
 from __future__ import annotations
 
@@ -14,20 +11,31 @@ _MOST_MERGED = 10_000
 """Keys that a mapping may have from others, by ``<<``: a few lines could ask for billions."""
 
 
+def _at(error: Exception, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=str(error), problem_mark=mark)
+
+
 class StrictLoader(yaml.SafeLoader):
-    """YAML's safe one, which would keep the last of two equal keys. Whatever it raises is a YAMLError."""
+    """YAML's safe one, which would keep the last of two equal keys.
+
+    What it raises is a YAMLError, or a RecursionError.
+    """
 
     def get_single_data(self) -> Any:
         try:
             return super().get_single_data()
-        except (ValueError, OverflowError) as error:  # of an escape as "\Uffffffff"
-            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=self.get_mark()) from None
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of an escape as "\Uffffffff", and so on
+            raise _at(error, self.get_mark()) from None
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
-            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from None
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of a date that there is not, a number that is none, and so on
+            raise _at(error, node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         seen = {"<<": 0}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
 
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.adapters.conformance.racing import THREADS, race
 from keyledger.domain.errors import (
     GlobalQuotaExceededError,
     NamespaceQuotaExceededError,
     RevisionConflictError,
 )
 from keyledger.domain.ledger import Ledger
-
-THREADS = 8
 
 
 class ConcurrencyContract(Fixtures):
@@ -29,7 +26,7 @@ class ConcurrencyContract(Fixtures):
             for _ in range(25):
                 kv.increment("n")
 
-        _race(count)
+        race(count)
         history = ledgers[0].partition("p").history("n", limit=1000)
         assert [version.value for version in history] == list(range(THREADS * 25, 0, -1))
         assert [version.revision for version in history] == list(range(THREADS * 25, 0, -1))
@@ -41,7 +38,7 @@ class ConcurrencyContract(Fixtures):
             kv = ledgers[thread % 2].partition("p")
             return sum(_passes(partial(kv.set, f"{thread}/{n}", "x" * 18)) for n in range(20))
 
-        assert sum(_race(fill)) == 50
+        assert sum(race(fill)) == 50
         assert ledgers[0].partition("p").usage().used_bytes == 1_000
         assert ledgers[1].rebuild().differences == ()
 
@@ -52,7 +49,7 @@ class ConcurrencyContract(Fixtures):
             kv = ledgers[thread % 2].partition(f"p{thread}")
             return sum(_passes(partial(kv.set, f"{n}", "x" * 98)) for n in range(10))
 
-        assert sum(_race(fill)) <= 20
+        assert sum(race(fill)) <= 20
         used = sum(each.usage.used_bytes for each in ledgers[0].partitions())
         assert 0 < used <= 2_000
 
@@ -63,7 +60,7 @@ class ConcurrencyContract(Fixtures):
             kv = ledgers[thread % 2].partition("p")
             return sum(_passes(partial(kv.set, f"{n}", thread, if_revision=0)) for n in range(20))
 
-        assert sum(_race(create)) == 20
+        assert sum(race(create)) == 20
 
     def test_racing_retries_of_one_request_write_once(self, reopen: Callable[..., Ledger]) -> None:
         ledgers = [reopen() for _ in range(2)]
@@ -71,7 +68,7 @@ class ConcurrencyContract(Fixtures):
         def ask(thread: int) -> object:
             return ledgers[thread % 2].partition("p").increment("n", request_id="q-1").value
 
-        assert set(_race(ask)) == {1}
+        assert set(race(ask)) == {1}
         assert len(ledgers[0].partition("p").history("n")) == 1
 
     def test_a_refusal_in_a_group_fails_only_its_caller(self, reopen: Callable[..., Ledger]) -> None:
@@ -83,7 +80,7 @@ class ConcurrencyContract(Fixtures):
             condition = 9 if odd else 0
             return sum(_passes(partial(kv.set, f"{thread}/{n}", 1, if_revision=condition)) for n in range(20))
 
-        assert sum(_race(write)) == THREADS // 2 * 20
+        assert sum(race(write)) == THREADS // 2 * 20
         assert ledger.partition("p").usage().live_keys == THREADS // 2 * 20
 
     def test_batches_never_interleave(self, reopen: Callable[..., Ledger]) -> None:
@@ -95,18 +92,10 @@ class ConcurrencyContract(Fixtures):
                     batch.set("left", [thread, number])
                     batch.set("right", [thread, number])
 
-        _race(write)
+        race(write)
         kv = ledgers[0].partition("p")
         left = [(version.value, version.revision + 1) for version in kv.history("left", limit=1000)]
         assert left == [(version.value, version.revision) for version in kv.history("right", limit=1000)]
-
-
-T = TypeVar("T")
-
-
-def _race(work: Callable[[int], T]) -> list[T]:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(work, range(THREADS)))
 
 
 def _passes(write: Callable[[], object]) -> bool:

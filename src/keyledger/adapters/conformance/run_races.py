@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import pytest
 
 from keyledger.adapters.conformance.clock import ManualClock
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.adapters.conformance.racing import THREADS, race
 from keyledger.adapters.conformance.run_steps import begin, ids, moment, step
 from keyledger.domain.audit.ports import RunCommit
 from keyledger.domain.audit.records import RunStats
@@ -25,9 +24,6 @@ from keyledger.domain.errors import (
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import HeadMovedError
 from keyledger.domain.run import RunFinished
-
-THREADS = 8
-T = TypeVar("T")
 
 
 class RunRaceContract(Fixtures):
@@ -43,7 +39,7 @@ class RunRaceContract(Fixtures):
             runs = ledgers[thread % 2].runs
             return [step(runs, "r-1", None, {"thread": thread, "n": n}).sequence for n in range(12)]
 
-        numbers = _race(write)
+        numbers = race(write)
         logs = ledgers[0].runs.logs("r-1")
         assert [line.sequence for line in logs] == list(range(1, THREADS * 12 + 1))
         for thread, mine in enumerate(numbers):
@@ -65,7 +61,7 @@ class RunRaceContract(Fixtures):
                     assert runs.get(f"r-{number}").caller_id != f"t-{thread}"
             return won
 
-        won = _race(start)
+        won = race(start)
         assert sorted(run_id for each in won for run_id in each) == [f"r-{number}" for number in range(5)]
         for thread, mine in enumerate(won):
             assert sorted(ids(ledgers[0].runs.by_caller(f"t-{thread}"))) == sorted(mine)
@@ -80,7 +76,7 @@ class RunRaceContract(Fixtures):
                 for number in range(20, 0, -2)
             )
 
-        assert sum(_race(write)) == 10
+        assert sum(race(write)) == 10
         assert [line.sequence for line in ledgers[0].runs.logs("r-1")] == list(range(2, 21, 2))
 
     def test_of_racing_finishes_the_last_one_holds_and_no_line_is_lost(
@@ -95,7 +91,7 @@ class RunRaceContract(Fixtures):
                 step(runs, "r-1", None, {"thread": thread})
                 runs.finish("r-1", RunStats("ok", f"{thread} {number}", tool_calls=thread))
 
-        _race(write)
+        race(write)
         runs = ledgers[1].runs
         assert Counter(line.payload["thread"] for line in runs.logs("r-1")) == dict.fromkeys(range(THREADS), 5)
         events = ledgers[0].storage.runs.events("run:r-1", 0, 1_000)
@@ -109,7 +105,7 @@ class RunRaceContract(Fixtures):
         ledgers = [reopen() for _ in range(2)]
         for at in range(20):
             begin(ledgers[0].runs, f"r-{at:02}", at)
-        purged = _race(lambda thread: ledgers[thread % 2].runs.purge_older_than(moment(15)))
+        purged = race(lambda thread: ledgers[thread % 2].runs.purge_older_than(moment(15)))
         assert sum(purged) == 15
         runs = ledgers[0].runs
         assert ids(runs.filtered()) == [f"r-{at}" for at in range(19, 14, -1)]
@@ -130,7 +126,7 @@ class RunRaceContract(Fixtures):
                 return runs.purge_older_than(moment(100))
             return sum(_passes(lambda at=at: step(runs, f"r-{at}")) for at in range(8))  # type: ignore[misc]
 
-        assert _race(write_or_purge)[0] == 8
+        assert race(write_or_purge)[0] == 8
         for at in range(8):
             with pytest.raises(RunNotFoundError, match="was purged"):
                 ledgers[1].runs.logs(f"r-{at}")
@@ -257,17 +253,6 @@ def _overtake(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, step: Callable[[]
         write(commit)
 
     _at_the_next_commit(ledger, monkeypatch, overtaken)
-
-
-def _race(work: Callable[[int], T]) -> list[T]:
-    barrier = Barrier(THREADS)
-
-    def together(thread: int) -> T:
-        barrier.wait(30)
-        return work(thread)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(together, range(THREADS)))
 
 
 def _passes(write: Callable[[], object]) -> bool:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from keyledger.adapters.conformance.fixtures import Fixtures
+from keyledger.adapters.conformance.racing import THREADS, race
 from keyledger.adapters.conformance.skill_grants import grant_and_lose, unavailable
 from keyledger.adapters.conformance.skill_steps import a_skill, carried, quota_changes, save
 from keyledger.domain.errors import InvalidArgumentError, OutcomeUnknownError, RevisionConflictError
 from keyledger.domain.ledger import Ledger
 from keyledger.domain.ports import HeadMovedError
 from keyledger.domain.skills.ports import SkillCommit
-
-THREADS = 8
-T = TypeVar("T")
 
 
 class SkillRaceContract(Fixtures):
@@ -37,7 +33,7 @@ class SkillRaceContract(Fixtures):
                 more = a_skill(description=str(int(found.skill.description) + 1))
                 done += _passes(lambda: skills.save("weather", more, if_revision=found.revision))  # noqa: B023
 
-        _race(count_up)
+        race(count_up)
         last = ledgers[1].skills.get("weather")
         assert last is not None
         assert (last.skill.description, last.revision) == (str(THREADS * 5), THREADS * 5 + 1)
@@ -57,7 +53,7 @@ class SkillRaceContract(Fixtures):
                 if _passes(lambda: skills.save(f"s-{number}", skill, if_revision=0))  # noqa: B023
             ]
 
-        won = _race(first)
+        won = race(first)
         assert sorted(number for mine in won for number in mine) == list(range(5))
         for thread, mine in enumerate(won):
             for number in mine:
@@ -72,7 +68,7 @@ class SkillRaceContract(Fixtures):
             skills = ledgers[thread % 2].skills
             return [save(skills, description=f"{thread} {number}").revision for number in range(5)]
 
-        revisions = sorted(revision for mine in _race(write) for revision in mine)
+        revisions = sorted(revision for mine in race(write) for revision in mine)
         assert revisions == list(range(1, THREADS * 5 + 1))
 
     def test_of_racing_grants_the_last_one_reaches_the_partition(self, reopen: Callable[..., Ledger]) -> None:
@@ -83,7 +79,7 @@ class SkillRaceContract(Fixtures):
             for number in range(1, 6):
                 ledgers[thread % 2].skills.grant_quota("weather", 100 * thread + number)
 
-        _race(grant)
+        race(grant)
         found = ledgers[0].skills.get("weather")
         assert found is not None
         assert ledgers[0].sweep().grants_carried == 0
@@ -98,7 +94,7 @@ class SkillRaceContract(Fixtures):
         ledgers = [reopen() for _ in range(2)]
         save(ledgers[0].skills)
         grant_and_lose(ledgers[0], monkeypatch, 100)
-        assert sum(_race(lambda thread: ledgers[thread % 2].sweep().grants_carried)) == 1
+        assert sum(race(lambda thread: ledgers[thread % 2].sweep().grants_carried)) == 1
         assert carried(ledgers[0]) == [("skill:weather@2", 100)]
 
     # --------------------------------------------------------------------------- forced interleavings
@@ -275,17 +271,6 @@ class _Unheard:
         if self._took_place:
             self._session.commit(commit)
         raise HeadMovedError(unknown=True)
-
-
-def _race(work: Callable[[int], T]) -> list[T]:
-    barrier = Barrier(THREADS)
-
-    def together(thread: int) -> T:
-        barrier.wait(30)
-        return work(thread)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(together, range(THREADS)))
 
 
 def _passes(write: Callable[[], object]) -> bool:

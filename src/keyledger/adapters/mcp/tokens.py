@@ -72,7 +72,7 @@ def read_tokens(file: Path) -> Tokens:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _wrong(file, f"{_FILE}; see line {line}") from None  # what is wrong there might quote a token
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, RecursionError):
         raise _wrong(file, _FILE) from None
     if not isinstance(found, dict) or not found:
         raise _wrong(file, _FILE)

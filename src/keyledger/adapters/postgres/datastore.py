@@ -184,3 +184,14 @@ def lost_as_moved(datastore: Datastore) -> Iterator[None]:
         with suppress(StorageError):
             datastore.drop_idle()
         raise HeadMovedError(unknown=True) from error
+
+
+@contextmanager
+def committing(datastore: Datastore, cursor: Cursor[Any]) -> Iterator[None]:
+    """Commit the cursor's transaction after the block; errors of either as in :func:`lost_as_moved`."""
+    with lost_as_moved(datastore):
+        try:
+            yield
+            cursor.connection.commit()
+        except psycopg.Error as error:
+            raise_translated(error, lost=cursor.connection.closed)

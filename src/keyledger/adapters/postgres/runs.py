@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import Cursor
 
-from keyledger.adapters.postgres.datastore import Datastore, lost_as_moved, raise_translated
+from keyledger.adapters.postgres.datastore import Datastore, committing, lost_as_moved
 from keyledger.adapters.postgres.statements import RUN_SQL, SQL
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sql.run_rows import RunRows
@@ -38,27 +37,35 @@ class CursorRunner:
         return self._cursor.execute(statement, parameters, prepare=True).rowcount
 
 
+class LockingRunner(CursorRunner):
+    """Statements in a transaction that from the first of them on holds the row that ``lock`` locks of a stream."""
+
+    def __init__(self, cursor: Cursor[Any], lock: str, stream: str) -> None:
+        super().__init__(cursor)
+        self._lock, self._stream = lock, stream
+        self._holds = False
+
+    def all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        if not self._holds:
+            super().all(self._lock, {"stream": self._stream})
+            self._holds = True
+        return super().all(statement, parameters)
+
+
 class _Locked(RunSessionReads):
     """A session inside a transaction that holds, from its first statement on, the row lock of a run's head."""
 
     def __init__(self, datastore: Datastore, rows: RunRows, cursor: Cursor[Any], stream: str) -> None:
         super().__init__(RUN_SQL, rows, SQL.read_events)
-        self._datastore, self._runner, self._cursor, self._stream = datastore, CursorRunner(cursor), cursor, stream
-        self._holds = False
+        self._datastore, self._cursor = datastore, cursor
+        self._runner = LockingRunner(cursor, RUN_SQL.lock_run, stream)
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        if not self._holds:
-            self._runner.all(RUN_SQL.lock_run, {"stream": self._stream})
-            self._holds = True
         return self._runner.all(statement, parameters)
 
     def commit(self, commit: RunCommit) -> None:
-        with lost_as_moved(self._datastore):
-            try:
-                _write(self._cursor, self._rows, commit)
-                self._cursor.connection.commit()
-            except psycopg.Error as error:
-                raise_translated(error, lost=self._cursor.connection.closed)
+        with committing(self._datastore, self._cursor):
+            _write(self._cursor, self._rows, commit)
 
 
 class PostgresRuns(SQLRuns):

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import Cursor
 
-from keyledger.adapters.postgres.datastore import Datastore, lost_as_moved, raise_translated
-from keyledger.adapters.postgres.runs import CursorRunner
+from keyledger.adapters.postgres.datastore import Datastore, committing
+from keyledger.adapters.postgres.runs import CursorRunner, LockingRunner
 from keyledger.adapters.postgres.statements import SKILL_SQL, SQL
 from keyledger.adapters.sql.rows import Rows
 from keyledger.adapters.sql.skill_store import SkillReads, SkillRows, SQLSkills
@@ -23,28 +22,19 @@ class _Locked(SkillReads):
 
     def __init__(self, datastore: Datastore, rows: SkillRows, cursor: Cursor[Any], stream: str) -> None:
         super().__init__(SKILL_SQL, rows, SQL.read_events)
-        self._datastore, self._runner, self._cursor, self._stream = datastore, CursorRunner(cursor), cursor, stream
-        self._holds = False
+        self._datastore, self._cursor = datastore, cursor
+        self._runner = LockingRunner(cursor, SKILL_SQL.lock_skill, stream)
 
     def _all(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        if not self._holds:
-            self._runner.all(SKILL_SQL.lock_skill, {"stream": self._stream})
-            self._holds = True
         return self._runner.all(statement, parameters)
 
     def commit(self, commit: SkillCommit) -> None:
         _, _, topic, state = self._rows.mapper.to_row(commit.event)
         own = {"expected": commit.expected, "topic": topic, "state": state}
-        with lost_as_moved(self._datastore):
-            try:
-                ((moved,),) = self._runner.all(
-                    SKILL_SQL.append_skill_event, self._rows.parameters(commit.row) | own
-                )
-                if not moved:
-                    raise HeadMovedError
-                self._cursor.connection.commit()
-            except psycopg.Error as error:
-                raise_translated(error, lost=self._cursor.connection.closed)
+        with committing(self._datastore, self._cursor):
+            ((moved,),) = self._all(SKILL_SQL.append_skill_event, self._rows.parameters(commit.row) | own)
+            if not moved:
+                raise HeadMovedError
 
 
 class PostgresSkills(SQLSkills):
@@ -67,6 +57,4 @@ class PostgresSkills(SQLSkills):
     @contextmanager
     def _rebuilding(self, stream: str) -> Iterator[CursorRunner]:
         with self._datastore.cursor() as cursor, cursor.connection.transaction():
-            runner = CursorRunner(cursor)
-            runner.all(SKILL_SQL.lock_skill, {"stream": stream})
-            yield runner
+            yield LockingRunner(cursor, SKILL_SQL.lock_skill, stream)

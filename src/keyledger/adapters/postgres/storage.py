@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg import Cursor
 
 from keyledger.adapters.event_mapper import EventMapper
 from keyledger.adapters.postgres.connections import Connections
-from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, lost_as_moved, raise_translated
+from keyledger.adapters.postgres.datastore import ConnectionLostError, Datastore, committing, lost_as_moved
 from keyledger.adapters.postgres.draft import PostgresDraft
 from keyledger.adapters.postgres.followers import PostgresFollower
 from keyledger.adapters.postgres.recorder import Recorder
@@ -61,12 +60,8 @@ class _Locked(_Parameters, SessionReads):
 
     def commit(self, commit: Commit) -> None:
         events = list(map(self._rows.mapper.to_row, commit.events))
-        with lost_as_moved(self._recorder.datastore):
-            try:
-                self._recorder.write(self._cursor, commit, events)
-                self._cursor.connection.commit()
-            except psycopg.Error as error:
-                raise_translated(error, lost=self._cursor.connection.closed)
+        with committing(self._recorder.datastore, self._cursor):
+            self._recorder.write(self._cursor, commit, events)
         self._notifier.written(commit.stream, self._cursor)
 
 

@@ -40,11 +40,10 @@ from keyledger.domain.skills.definition import Skill
 from keyledger.domain.skills.grants import Grants, tell_left
 from keyledger.domain.skills.ports import SkillFilter, SkillProjector
 from keyledger.domain.skills.records import SkillDiff, SkillRecord, SkillVersion
-from keyledger.domain.skills.validation import check_visibility, normalised_tag
+from keyledger.domain.skills.validation import MAX_SKILL_BYTES, check_visibility, normalised_tag
 from keyledger.domain.skills.writer import SkillWriter
 from keyledger.domain.values import MAX_INTEGER
 
-_MAX_TEXT = 65_536
 _A_MOMENT = "a revision or an aware datetime"
 
 
@@ -166,7 +165,7 @@ class Skills:
         continues it.
         """
         for field, text in (("owner", owner), ("tag", tag), ("visibility", visibility)):
-            arguments.check_start(field, text, _MAX_TEXT)
+            arguments.check_start(field, text, MAX_SKILL_BYTES)
         if tag and not normalised_tag(tag):
             raise InvalidArgumentError("tag", tag, "a tag, which is never blank, or '' for any")
         if visibility:
